@@ -1,0 +1,8 @@
+"""Rules that turn the rows of an inbox into one row, some of them robust."""
+
+from holdfast.catalogue import lazily
+from holdfast.aggregators.base import Aggregator, PreAggregator, Robust
+
+__all__ = ["Aggregator", "PreAggregator", "Robust"]
+
+__getattr__ = lazily("aggregators")

@@ -1,0 +1,1 @@
+"""Algorithms among peers on a graph."""

@@ -1,0 +1,97 @@
+"""What every component is: a frozen, checked set of hyperparameters with a name, and no state."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from holdfast.errors import InputError, nearest
+
+__all__ = ["Component", "as_input_error"]
+
+
+class Component(BaseModel):
+    """A frozen pydantic model whose fields are hyperparameters, each with a default, a unit and a bound.
+
+    A component in a Holdfast family is named after its module (`holdfast/aggregators/trimmed_mean.py` is
+    ``trimmed_mean``); a component of yours is named ``module:Class``. What a component remembers is a
+    `State` that is handed to it and that it hands back.
+
+    Raises:
+        InputError: a hyperparameter is unknown, of the wrong type or out of bounds.
+
+    Example:
+        >>> from pydantic import Field
+        >>> class Shrink(Component):
+        ...     factor: float = Field(0.5, gt=0, le=1, description="what is left of each value")
+        >>> Shrink(factor=0.1)
+        Shrink(factor=0.1)
+        >>> Shrink(faktor=0.1)
+        Traceback (most recent call last):
+        holdfast.errors.InputError: faktor must be a known key, but 'faktor' was given. \
+Did you mean 'factor'? Known: factor.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False
+    )
+    family: ClassVar[str] = ""
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise as_input_error(error, type(self)) from None
+
+    @classmethod
+    def component_name(cls) -> str:
+        """The name by which an experiment file calls this class."""
+        package, _, module = cls.__module__.rpartition(".")
+        return module if package.startswith("holdfast.") else f"{cls.__module__}:{cls.__qualname__}"
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The mapping that an experiment file would hold: the name and every hyperparameter."""
+        return {"name": self.component_name(), **self.model_dump(mode="json")}
+
+
+def _remedy(kind: str, name: str, model: type[BaseModel], context: dict[str, Any]) -> str:
+    if kind == "extra_forbidden":
+        return nearest(name, model.model_fields)
+    field = model.model_fields.get(name)
+    if kind == "missing":
+        return f"Add {name}: …"
+    if field is not None and field.description:
+        default = "" if field.is_required() else f" The default is {field.get_default(call_default_factory=True)!r}."
+        return f"{name} is {field.description}.{default}"
+    return "Correct the value."
+
+
+def as_input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
+    """The first complaint of pydantic, as one paragraph with a remedy."""
+    detail = error.errors()[0]
+    location = [str(part) for part in detail["loc"]]
+    kind, given = detail["type"], detail["input"]
+    name = location[0] if location else ""
+    if kind == "extra_forbidden":
+        owner = _owner(model, location)
+        return InputError(".".join(location), "be a known key", location[-1], _remedy(kind, location[-1], owner, {}))
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    required = message.removeprefix("value error, ").removeprefix("input should ")
+    if kind == "missing":
+        required, given = "be given", None
+    return InputError(".".join(location), required, given, _remedy(kind, name, model, detail.get("ctx", {})))
+
+
+def _owner(model: type[BaseModel], location: list[str]) -> type[BaseModel]:
+    """The nested model that refused the last key of the location."""
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        nested = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type)] if field else []
+        model = next((t for t in nested if issubclass(t, BaseModel)), model)
+    return model

@@ -1,0 +1,60 @@
+"""The contract of partitions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from holdfast.component import Component
+from holdfast.errors import InputError
+from holdfast.seeding import generator
+from holdfast.types import IntArray
+
+__all__ = ["Partition"]
+
+
+class Partition(Component):
+    """How the training samples are spread over the nodes."""
+
+    family: ClassVar[str] = "partitions"
+    disjoint: ClassVar[bool] = True
+    """Whether every sample goes to exactly one node."""
+
+    @abstractmethod
+    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+        """The sample indices of each node.
+
+        Args:
+            targets: (S,) the classes of the training samples; in a regression, the quintile of each value.
+            nodes: how many nodes.
+            seed: the experiment's seed.
+
+        Returns:
+            For each node its global sample indices; a sequence that may compute them when asked.
+
+        Raises:
+            InputError: a node would be left without a sample.
+        """
+
+    def refuse_empty(self, parts: Sequence[IntArray]) -> Sequence[IntArray]:
+        """The parts, if none is empty.
+
+        Raises:
+            InputError: one is.
+        """
+        empty = [node for node, part in enumerate(parts) if len(part) == 0]
+        if empty:
+            remedy = "Use fewer nodes, more data, or a partition that is less skewed."
+            given = f"{type(self).__name__} with {len(empty)} empty nodes of {len(parts)} (first: node {empty[0]})"
+            raise InputError("partition", "leave every node at least one sample", given, remedy)
+        return parts
+
+    @staticmethod
+    def shuffled(indices: IntArray, seed: int, *address: int) -> IntArray:
+        """The indices in an addressed random order."""
+        order = torch.randperm(len(indices), generator=generator(seed, "partition", *address))
+        return np.asarray(indices)[order.numpy()]
