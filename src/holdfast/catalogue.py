@@ -10,16 +10,18 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from holdfast.component import Component
 from holdfast.errors import InputError, nearest
 
-__all__ = ["FAMILIES", "Choice", "build", "catalogue", "lazily"]
+__all__ = ["FAMILIES", "Choice", "JsonSchema", "build", "catalogue", "lazily"]
 
 FAMILIES = {
     "problems": "holdfast.problems",
@@ -169,17 +171,47 @@ class Choice:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        known = {n: c for n, c in catalogue(self.base.family).items() if issubclass(c, self.base)}
-        one = {"anyOf": [{"enum": list(known)}, *(_mapping_schema(n, c) for n, c in known.items()), _OWN]}
+        open_families = _OPEN.get()
+        if self.base.family in open_families:  # a codec within a codec: say no more than that it is one
+            return {"type": ["string", "object", "array"], "description": f"one of the {self.base.family}"}
+        token = _OPEN.set(open_families | {self.base.family})
+        try:
+            known = {n: c for n, c in catalogue(self.base.family).items() if issubclass(c, self.base)}
+            one = {"anyOf": [{"enum": list(known)}, *(_mapping_schema(n, c) for n, c in known.items()), _OWN]}
+        finally:
+            _OPEN.reset(token)
         return {"anyOf": [one, {"type": "array", "items": one}]} if hasattr(self.base, "chain") else one
 
 
-_OWN = {"type": "string", "pattern": "^[\\w.]+:\\w+$", "description": "your own class, as module:Class"}
+_OPEN: ContextVar[frozenset[str]] = ContextVar("families whose schema is being written", default=frozenset())
+_OWN_NAME = {"type": "string", "pattern": r"^[\w.]+:\w+$", "description": "your own class, as module:Class"}
+_OWN = {"anyOf": [_OWN_NAME, {"type": "object", "properties": {"name": _OWN_NAME}, "required": ["name"]}]}
+
+
+class JsonSchema(GenerateJsonSchema):
+    """JSON schemas in which a default that is a component reads as an experiment file would write it."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """The default as plain values."""
+        return dft.as_mapping() if isinstance(dft, Component) else super().encode_default(dft)
 
 
 def _mapping_schema(name: str, cls: type[Component]) -> dict[str, Any]:
-    """The JSON schema of ``{name: …, hyperparameters}``; nested components are left to their own family."""
-    schema = cls.model_json_schema()
+    """The JSON schema of ``{name: …, hyperparameters}``, with nothing defined elsewhere."""
+    schema = cls.model_json_schema(schema_generator=JsonSchema)
+    schema = _inlined(schema, schema.pop("$defs", {}))
     schema["properties"] = {"name": {"const": name}, **schema.get("properties", {})}
     schema["required"] = ["name", *schema.get("required", [])]
     return {**schema, "title": name, "description": cls.summary()}
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema with every reference replaced by what it refers to."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rpartition("/")[2]]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return {key: _inlined(value, definitions) for key, value in schema.items()}

@@ -60,32 +60,45 @@ Did you mean 'factor'? Known: factor.
         return {"name": self.component_name(), **self.model_dump(mode="json")}
 
 
-def _remedy(kind: str, name: str, model: type[BaseModel], context: dict[str, Any]) -> str:
-    if kind == "extra_forbidden":
-        return nearest(name, model.model_fields)
+_WORDS = {
+    "missing": "be given",
+    "tuple_type": "be a list",
+    "string_pattern_mismatch": "match the pattern {pattern}",
+    "int_parsing": "be an integer",
+    "int_from_float": "be an integer",
+    "float_parsing": "be a number",
+    "bool_parsing": "be true or false",
+}
+"""Plainer words for some of pydantic's complaints, which follow "must"."""
+
+
+def _required(detail: Any) -> str:
+    """What is required, as the end of the sentence "it must …"."""
+    if detail["type"] in _WORDS:
+        return _WORDS[detail["type"]].format(**detail.get("ctx", {}))
+    message: str = detail["msg"][0].lower() + detail["msg"][1:]
+    message = message.removeprefix("value error, ").removeprefix("input should ")
+    return message if message.startswith(("be ", "have ", "match ")) else f"be valid ({message})"
+
+
+def _remedy(name: str, model: type[BaseModel]) -> str:
     field = model.model_fields.get(name)
-    if kind == "missing":
-        return f"Add {name}: …"
-    if field is not None and field.description:
-        default = "" if field.is_required() else f" The default is {field.get_default(call_default_factory=True)!r}."
-        return f"{name} is {field.description}.{default}"
-    return "Correct the value."
+    if field is None or not field.description:
+        return "Correct the value."
+    if field.is_required():
+        return f"It says {field.description}."
+    return f"It says {field.description}; left out, it is {field.get_default(call_default_factory=True)!r}."
 
 
 def as_input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
     """The first complaint of pydantic, as one paragraph with a remedy."""
-    detail = error.errors()[0]
+    detail: Any = error.errors()[0]
     location = [str(part) for part in detail["loc"]]
-    kind, given = detail["type"], detail["input"]
-    name = location[0] if location else ""
-    if kind == "extra_forbidden":
-        owner = _owner(model, location)
-        return InputError(".".join(location), "be a known key", location[-1], _remedy(kind, location[-1], owner, {}))
-    message = detail["msg"][0].lower() + detail["msg"][1:]
-    required = message.removeprefix("value error, ").removeprefix("input should ")
-    if kind == "missing":
-        required, given = "be given", None
-    return InputError(".".join(location), required, given, _remedy(kind, name, model, detail.get("ctx", {})))
+    owner, path = _owner(model, location), ".".join(location)
+    if detail["type"] == "extra_forbidden":
+        return InputError(path, "be a known key", location[-1], nearest(location[-1], owner.model_fields))
+    given = None if detail["type"] == "missing" else detail["input"]
+    return InputError(path, _required(detail), given, _remedy(location[0] if location else "", model))
 
 
 def _owner(model: type[BaseModel], location: list[str]) -> type[BaseModel]:

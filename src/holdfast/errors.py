@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from numpy.typing import NDArray
 
 __all__ = ["HoldfastError", "InputError", "nearest", "stage"]
 
@@ -63,7 +66,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def stage(name: str, round: int, nodes: Sequence[int]) -> Iterator[None]:
+def stage(name: str, round: int, nodes: Collection[Any] | NDArray[Any]) -> Iterator[None]:
     """Say in which stage, round and nodes an unexpected exception rose, and let it rise.
 
     Example:
@@ -80,7 +83,7 @@ def stage(name: str, round: int, nodes: Sequence[int]) -> Iterator[None]:
         raise
     except Exception as error:
         if len(nodes) == 1:
-            who = f"node {int(nodes[0])}"
+            who = f"node {next(iter(nodes))}"
         else:
             who = f"{len(nodes)} nodes together (the debug runtime names the one: --runtime debug)"
         error.add_note(f'In round {round}, stage "{name}", {who}.')

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from holdfast.types import FloatArray, IntArray
@@ -23,14 +23,15 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
-def _mix(z: np.ndarray) -> np.ndarray:
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection of 64 bits that avalanches."""
     z = (z ^ (z >> np.uint64(30))) * _MIX1
     z = (z ^ (z >> np.uint64(27))) * _MIX2
-    return z ^ (z >> np.uint64(31))
+    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed
 
 
-def address(seed: int, purpose: str, *ids: ArrayLike) -> np.ndarray:
+def address(seed: int, purpose: str, *ids: ArrayLike) -> NDArray[np.uint64]:
     """The 64-bit address of a draw; the ids broadcast, so one call addresses a draw for each of many nodes.
 
     Example:
@@ -55,7 +56,7 @@ def uniform(seed: int, purpose: str, *ids: ArrayLike) -> FloatArray:
         >>> bool(0.45 < u.mean() < 0.55)
         True
     """
-    bits: np.ndarray = address(seed, purpose, *ids) >> np.uint64(11)
+    bits = address(seed, purpose, *ids) >> np.uint64(11)
     result: FloatArray = bits.astype(np.float64) * 2.0**-53
     return result
 
@@ -73,13 +74,13 @@ def generator(seed: int, purpose: str, *ids: int) -> torch.Generator:
 
 
 def generators(seed: int, purpose: str, *ids: ArrayLike) -> list[torch.Generator]:
-    """One generator for each broadcast combination of the ids.
+    """One generator for each broadcast combination of the ids, in row-major order.
 
     Example:
         >>> len(generators(1, "batches", [3, 4, 5], 0))
         3
     """
-    words = np.atleast_1d(address(seed, purpose, *ids) >> np.uint64(1))
+    words = np.ravel(address(seed, purpose, *ids) >> np.uint64(1))
     return [torch.Generator().manual_seed(word) for word in words.tolist()]
 
 

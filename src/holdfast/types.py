@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["SERVER", "BoolArray", "ExtraGradient", "FloatArray", "IntArray", "State"]
+__all__ = ["SERVER", "BoolArray", "ExtraGradient", "FloatArray", "IntArray", "Rows", "State"]
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -27,7 +27,10 @@ FloatArray = NDArray[np.float64]
 State = dict[str, Tensor]
 """What a component remembers between rounds: named tensors; a node's state has one row for each node first."""
 
-ExtraGradient = Callable[[Tensor, slice], Tensor]
+Rows = slice | IntArray
+"""Which rows of a cohort: anything that indexes the first dimension of its tensors."""
+
+ExtraGradient = Callable[[Tensor, Rows], Tensor]
 """``f(x_CD, rows) -> (C, D)``: the term an algorithm adds to the gradient of the rows ``rows`` of its cohort."""
 
 SERVER = -1
