@@ -11,7 +11,8 @@ import torch
 
 from holdfast.component import Component
 from holdfast.errors import InputError
-from holdfast.seeding import generator
+from holdfast.partitions.shards import Parts
+from holdfast.seeding import address, generator
 from holdfast.types import IntArray
 
 __all__ = ["Partition"]
@@ -46,15 +47,22 @@ class Partition(Component):
         Raises:
             InputError: one is.
         """
-        empty = [node for node, part in enumerate(parts) if len(part) == 0]
-        if empty:
+        sizes_N = parts.sizes if isinstance(parts, Parts) else np.array([len(part) for part in parts])
+        empty = np.flatnonzero(sizes_N == 0)
+        if len(empty):
             remedy = "Use fewer nodes, more data, or a partition that is less skewed."
-            given = f"{type(self).__name__} with {len(empty)} empty nodes of {len(parts)} (first: node {empty[0]})"
+            given = f"{len(empty)} empty nodes of {len(parts)} (first: node {empty[0]})"
             raise InputError("partition", "leave every node at least one sample", given, remedy)
         return parts
 
     @staticmethod
-    def shuffled(indices: IntArray, seed: int, *address: int) -> IntArray:
+    def shuffled(indices: IntArray, seed: int, *ids: int) -> IntArray:
         """The indices in an addressed random order."""
-        order = torch.randperm(len(indices), generator=generator(seed, "partition", *address))
-        return np.asarray(indices)[order.numpy()]
+        order = torch.randperm(len(indices), generator=generator(seed, "partition", *ids))
+        result: IntArray = np.asarray(indices)[order.numpy()]
+        return result
+
+    @staticmethod
+    def numbers(seed: int, *ids: int) -> np.random.Generator:
+        """An addressed source of NumPy's random numbers, for the distributions that torch lacks."""
+        return np.random.default_rng(int(address(seed, "partition.numbers", *ids)))
