@@ -1,7 +1,7 @@
 """Rules that turn the rows of an inbox into one row, some of them robust."""
 
-from holdfast.catalogue import lazily
 from holdfast.aggregators.base import Aggregator, PreAggregator, Robust
+from holdfast.catalogue import lazily
 
 __all__ = ["Aggregator", "PreAggregator", "Robust"]
 

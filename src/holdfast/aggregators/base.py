@@ -69,7 +69,12 @@ class Aggregator(Component):
         if rows < self.least:
             name = self.component_name()
             remedy = f"Use at least {self.least} rows, a smaller f, or a rule that needs fewer."
-            raise InputError("f", f"leave {name} at least {self.least} rows", f"f={self.tolerates} with {rows} rows", remedy)
+            raise InputError(
+                "f",
+                f"leave {name} at least {self.least} rows",
+                f"f={self.tolerates} with {rows} rows",
+                remedy,
+            )
 
     def __call__(self, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None) -> Tensor:
         """The (…, D) aggregate of a rule without memory, or of one that starts afresh."""

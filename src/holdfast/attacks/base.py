@@ -61,9 +61,11 @@ class Attack(Component):
         order = np.argsort(uniform(seed, "byzantine", np.arange(nodes)), kind="stable")
         return np.sort(order[: self.nodes])
 
-    def corrupt(
-        self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context
-    ) -> tuple[State, Tensor]:
+    def start(self, rows: int, columns: int) -> State:
+        """What attackers that speak for the first time remember, one row for each; nothing by default."""
+        return {}
+
+    def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
         """The new state and the (B, D) rows sent instead of ``own_BD``; by default the truth.
 
         Args:

@@ -73,6 +73,10 @@ class Codec(Component):
         if not stages:
             raise InputError("", "name at least one codec", list(stages), "Leave codec out to send float32.")
         codecs = tuple(build(Codec, stage) for stage in stages)
+        for codec in codecs[1:]:
+            if codec.start(1, 1):
+                remedy = "Put it first, or around the others: {name: error_feedback, codec: [...]}."
+                raise InputError("", "hold a codec with memory only in the first place", codec.component_name(), remedy)
         return Chain(stages=codecs) if len(codecs) > 1 else codecs[0]
 
 

@@ -34,7 +34,7 @@ class Trigger(Component):
 
         Args:
             state: what the nodes remember, one row for each.
-            round: the round, from 0.
+            round: the round, from 1.
             x_KD: (K, D) rows after local work.
             reference_KD: (K, D) the rows from which they started this round.
             losses_K: (K,) the local training losses.

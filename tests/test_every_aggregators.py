@@ -1,0 +1,82 @@
+"""What every aggregation rule promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from holdfast.aggregators import Aggregator, PreAggregator, Robust
+from holdfast.catalogue import build, catalogue
+from holdfast.errors import InputError
+
+from .contract import check_component
+
+NAMES = list(catalogue("aggregators"))
+ROBUST = [name for name, cls in catalogue("aggregators").items() if issubclass(cls, Robust)]
+every = pytest.mark.parametrize("name", NAMES)
+precisions = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+
+
+def rule_of(name: str) -> Aggregator:
+    return build(Aggregator, name)
+
+
+def some_rows(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64).to(dtype)
+
+
+@every
+def test_is_a_component(name: str) -> None:
+    check_component(catalogue("aggregators")[name], Aggregator)
+
+
+@every
+@precisions
+def test_rows_in_one_row_out(name: str, dtype: torch.dtype) -> None:
+    x_MD = some_rows(11, 6, dtype=dtype)
+    before_MD, rule = x_MD.clone(), rule_of(name)
+    state, first_D = rule.aggregate({}, x_MD)
+    assert isinstance(state, dict)
+    assert (first_D.shape, first_D.dtype) == ((6,), dtype)
+    assert torch.equal(first_D, rule(x_MD)), "not deterministic"
+    assert torch.equal(x_MD, before_MD), "changed its input"
+
+
+@every
+@precisions
+def test_a_batch_is_a_loop_over_inboxes(name: str, dtype: torch.dtype) -> None:
+    x_ABMD, rule = some_rows(2, 3, 9, 5, dtype=dtype), rule_of(name)
+    x_ABMD[1, 2, 4, 3] = torch.nan
+    expected = torch.stack([torch.stack([rule(x_MD) for x_MD in x_BMD]) for x_BMD in x_ABMD])
+    torch.testing.assert_close(rule(x_ABMD), expected, equal_nan=True)
+
+
+@every
+def test_as_few_rows_as_it_says(name: str) -> None:
+    rule = rule_of(name)
+    assert rule.least >= rule.requires(rule.tolerates) >= 1
+    assert rule(some_rows(rule.least, 4)).isfinite().all()
+    with pytest.raises(InputError, match="rows"):
+        rule(some_rows(rule.least - 1, 4))
+
+
+@every
+def test_refuses_what_is_not_rows_of_floats(name: str) -> None:
+    for wrong in (torch.ones(9, 3, dtype=torch.int64), torch.ones(9)):
+        with pytest.raises(InputError, match="floating point"):
+            rule_of(name)(wrong)
+
+
+@pytest.mark.parametrize("name", ROBUST)
+@pytest.mark.parametrize("lie", [torch.nan, torch.inf, -torch.inf, 1e6, 3e38])
+@pytest.mark.parametrize("row", [0, 6])
+def test_a_robust_rule_stays_near_the_honest_rows(name: str, lie: float, row: int) -> None:
+    rule = rule_of(name)
+    if isinstance(rule, PreAggregator):
+        rule = build(Aggregator, [name, "median"])
+    x_MD = some_rows(9, 5)
+    x_MD[row] = lie
+    honest_HD = x_MD[[i for i in range(9) if i != row]]
+    diameter = torch.cdist(honest_HD, honest_HD).max()
+    assert (rule(x_MD) - honest_HD.mean(0)).norm() <= 2 * diameter
