@@ -1,0 +1,242 @@
+"""A metric of every variant against the rounds or against what was sent, with a band over the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from holdfast.record.run_data import Run, Series
+from holdfast.record.theme import WIDTH, Theme, dress, literal, new_figure, round_axis, value_axis
+from holdfast.record.wording import byte_unit, human_bytes, title
+from holdfast.types import FloatArray
+
+__all__ = ["curve", "has_band", "has_bytes", "has_curve"]
+
+_DECADES_FROM = 20.0  # from this ratio of the greatest to the least value on, a logarithmic scale tells more
+_HIGHEST = 20.0  # so many times the others' greatest value may a diverged line reach within the plot
+_DEEPEST = 1e-12  # what is smaller beside the greatest value is numerical noise
+_ABSURD = 1e30  # a value beyond is drawn like one that is not finite
+_HEIGHT = 3.6
+_MOST_END_LABELS = 6
+_LONGEST_END_LABEL = 20
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One variant's line, finite ``y`` over ``x``, and the band ``low`` to ``high`` over ``band_x``."""
+
+    variant: str
+    index: int
+    x: FloatArray
+    y: FloatArray
+    cut: bool
+    band_x: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def has_curve(run: Run, metric: str) -> bool:
+    """Whether any variant has a finite value of the metric."""
+    return bool(_lines(run, metric, against_bytes=False))
+
+
+def has_bytes(run: Run, metric: str) -> bool:
+    """Whether any variant has the metric after it has sent something."""
+    return any(line.x[-1] > 0 for line in _lines(run, metric, against_bytes=True))
+
+
+def has_band(run: Run, metric: str) -> bool:
+    """Whether any variant has the metric for single nodes."""
+    return any(run.per_node(v, metric) is not None for v in run.variants)
+
+
+def curve(run: Run, metric: str, against_bytes: bool, theme: Theme) -> Figure:
+    """Draw the metric of every variant.
+
+    Args:
+        run: the run.
+        metric: a metric of the whole run, which some variant has.
+        against_bytes: over the bytes that all nodes sent up so far; otherwise over the rounds.
+        theme: the colours.
+    """
+    lines = _lines(run, metric, against_bytes)
+    logarithmic = _spans_decades(metric, lines)
+    figure = new_figure(theme, WIDTH, _HEIGHT + _legend_height(lines))
+    axes = figure.add_subplot()
+    dress(axes, theme, title(metric), "round")
+    if against_bytes:
+        lines = _byte_axis(axes, lines)
+    else:
+        round_axis(axes)
+    for line in lines:
+        _draw(axes, line, theme)
+    _limits(axes, metric, lines, logarithmic)
+    (_end_labels if _has_end_labels(lines) else _legend)(axes, lines, theme)
+    return figure
+
+
+def _lines(run: Run, metric: str, against_bytes: bool) -> list[_Line]:
+    found = (_line(run, variant, metric, against_bytes) for variant in run.variants)
+    return [line for line in found if line is not None]
+
+
+def _line(run: Run, variant: str, metric: str, against_bytes: bool) -> _Line | None:
+    series, sent = run.series(variant, metric), run.series(variant, "bytes_up")
+    if series is None or (against_bytes and sent is None):
+        return None
+    finite_R = np.abs(series.values) < _ABSURD
+    if not finite_R.any():
+        return None
+
+    def place(rounds: np.ndarray) -> FloatArray:
+        return _sent_until(sent, rounds) if against_bytes and sent is not None else rounds.astype(np.float64)
+
+    x_R, y_R = place(series.rounds[finite_R]), series.values[finite_R]
+    rounds_S, low_S, high_S = _band(run, variant, metric)
+    cut = run.diverged(variant) or not finite_R.all()
+    return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), low_S, high_S)
+
+
+def _sent_until(sent: Series, rounds: np.ndarray) -> FloatArray:
+    """The bytes of all rounds up to each of the rounds."""
+    total_R = np.concatenate([[0.0], np.cumsum(sent.values)])
+    result: FloatArray = total_R[np.searchsorted(sent.rounds, rounds, side="right")]
+    return result
+
+
+def _band(run: Run, variant: str, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The rounds with two or more honest nodes, and the tenth and ninetieth percentile over them."""
+    series = run.per_node(variant, metric)
+    rows = []
+    for round, values in series.without(run.byzantine(variant)).by_round() if series is not None else ():
+        finite = values[np.isfinite(values)]
+        if len(finite) > 1:
+            rows.append((round, *np.percentile(finite, [10, 90])))
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    return columns[0], columns[1], columns[2]
+
+
+def _spans_decades(metric: str, lines: list[_Line]) -> bool:
+    values = np.concatenate([line.y for line in lines])
+    if metric.endswith("accuracy") or values.min() < 0 or not (values > 0).any():
+        return False
+    return bool(values.max() / values[values > 0].min() > _DECADES_FROM)
+
+
+def _byte_axis(axes: Axes, lines: list[_Line]) -> list[_Line]:
+    """Label the axis in human units; logarithmic where some variants sent far less than others."""
+    ends = [line.x[-1] for line in lines if line.x[-1] > 0]
+    if max(ends) / min(ends) > _DECADES_FROM:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human_bytes(value)))
+        axes.set_xlabel("sent up by all nodes so far")
+        return [kept for line in lines if (kept := _after_start(line)) is not None]
+    size, unit = byte_unit(max(ends))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlabel(f"sent up by all nodes so far, in {unit}")
+    return [_scaled(line, size) for line in lines]
+
+
+def _after_start(line: _Line) -> _Line | None:
+    """The line without its start at zero bytes, which a logarithmic axis does not have."""
+    sent_R, sent_S = line.x > 0, line.band_x > 0
+    band = line.band_x[sent_S], line.low[sent_S], line.high[sent_S]
+    kept = _Line(line.variant, line.index, line.x[sent_R], line.y[sent_R], line.cut, *band)
+    return kept if sent_R.any() else None
+
+
+def _scaled(line: _Line, size: float) -> _Line:
+    x_R, x_S = line.x / size, line.band_x / size
+    return _Line(line.variant, line.index, x_R, line.y, line.cut, x_S, line.low, line.high)
+
+
+def _draw(axes: Axes, line: _Line, theme: Theme) -> None:
+    colour = theme.colour(line.index)
+    if len(line.band_x) > 1:
+        axes.fill_between(line.band_x, line.low, line.high, color=colour, alpha=0.16, linewidth=0)
+    few = len(line.x) <= 15
+    points: dict[str, Any] = {"marker": "o", "markersize": 3.2} if few else {}
+    style = theme.line_style(line.index)
+    axes.plot(line.x, line.y, color=colour, linestyle=style, linewidth=1.9, zorder=3, **points)
+    if line.cut:
+        axes.plot(line.x[-1:], line.y[-1:], "x", color=colour, markersize=8, mew=2.2, zorder=4)
+
+
+def _limits(axes: Axes, metric: str, lines: list[_Line], logarithmic: bool) -> None:
+    """Show all of every steady line, and as much of a diverging one as leaves the others readable."""
+    if logarithmic:
+        axes.set_yscale("log", nonpositive="mask")
+    highest = max(float(line.y.max()) for line in lines)
+    bound = max(float(line.y.max()) for line in [line for line in lines if not line.cut] or lines)
+    low, high = axes.get_ylim()
+    if logarithmic and low < high * _DEEPEST:
+        axes.set_ylim(bottom=high * _DEEPEST)
+    if metric.endswith("accuracy") and highest <= 1:
+        axes.set_ylim(max(low, -0.02), min(high, 1.02))
+    elif bound > 0 and highest > _HIGHEST * bound:
+        axes.set_ylim(top=(_HIGHEST if logarithmic else 1.6) * bound)
+    value_axis(axes, metric, logarithmic)
+
+
+def _has_end_labels(lines: list[_Line]) -> bool:
+    longest = max(len(line.variant) for line in lines)
+    return len(lines) <= _MOST_END_LABELS and longest <= _LONGEST_END_LABEL
+
+
+def _legend_columns(lines: list[_Line]) -> int:
+    return max(1, min(4, 66 // (max(min(len(line.variant), 28) for line in lines) + 6)))
+
+
+def _legend_height(lines: list[_Line]) -> float:
+    """How many inches a legend needs under the plot."""
+    return 0.0 if _has_end_labels(lines) else 0.2 * -(-len(lines) // _legend_columns(lines))
+
+
+def _end_labels(axes: Axes, lines: list[_Line], theme: Theme) -> None:
+    """Name each line on the right at the height of its end, pushed apart where two would overlap."""
+    ends = np.array([[1.0, line.y[-1]] for line in lines])
+    heights = np.nan_to_num(axes.transLimits.transform(axes.transScale.transform(ends))[:, 1])
+    for line, height in zip(lines, _apart(heights, 0.072), strict=True):
+        style: dict[str, Any] = {
+            "fontsize": 9.5,
+            "fontweight": "bold",
+            "va": "center",
+            "annotation_clip": False,
+        }
+        colour = theme.colour(line.index)
+        axes.annotate(_label(line), (1.015, height), xycoords="axes fraction", color=colour, **style)
+
+
+def _label(line: _Line) -> str:
+    """The variant's name, with the sign that ends the line of one that diverged."""
+    return literal(line.variant) + (" \N{MULTIPLICATION SIGN}" if line.cut else "")
+
+
+def _apart(heights: FloatArray, gap: float) -> list[float]:
+    """Heights in [0, 1] in the same order, each at least a gap from the next."""
+    order = np.argsort(heights, kind="stable")
+    placed = np.clip(heights[order], 0.0, 1.0)
+    for i in range(1, len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + gap)
+    over = placed[-1] - 1.0
+    for i in range(len(placed) - 1, -1, -1) if over > 0 else ():
+        placed[i] = min(placed[i], 1.0 - (len(placed) - 1 - i) * gap)
+    result = np.empty_like(placed)
+    result[order] = placed
+    return [float(height) for height in result]
+
+
+def _legend(axes: Axes, lines: list[_Line], theme: Theme) -> None:
+    handles = [handle for handle in axes.lines if handle.get_marker() != "x"]
+    numbers = [str(number) for number in range(len(handles))]
+    legend = axes.legend(
+        handles, numbers, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=_legend_columns(lines),
+        frameon=False, fontsize=9, labelcolor=theme.ink, handlelength=2.2, columnspacing=1.4,
+    )  # fmt: skip
+    for text, line in zip(legend.get_texts(), lines, strict=True):
+        text.set_text(_label(line))  # given as a label, a name like "_x" would be left out

@@ -1,0 +1,152 @@
+"""Which plots a run has, and their files: ``plots/*.png``, and on a dark ground ``plots/dark/*.png``.
+
+Everything is read from the run directory. Only plots whose data exist are drawn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from holdfast.record.curves import curve, has_band, has_bytes, has_curve
+from holdfast.record.files import safe_name
+from holdfast.record.pictures import (
+    MOST_GRAPH_NODES,
+    balance,
+    event_strip,
+    graph_picture,
+    has_events,
+    spread,
+    spread_metric,
+)
+from holdfast.record.run_data import Run, load_run
+from holdfast.record.theme import DARK, LIGHT, Theme
+from holdfast.record.wording import quality, title
+
+__all__ = ["Plot", "draw_plots", "write_plots"]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One plot of a run.
+
+    Attributes:
+        stem: its file name without the ending.
+        caption: what it shows, in one sentence.
+        draw: makes the figure in a theme.
+        wide: whether it wants the whole width of a page.
+        pair: whether it is a curve, of which two stand side by side.
+    """
+
+    stem: str
+    caption: str
+    draw: Callable[[Theme], Figure]
+    wide: bool = False
+    pair: bool = False
+
+    def path(self, directory: Path, theme: Theme = LIGHT) -> Path:
+        """Where the picture lies in the run directory."""
+        folder = directory / "plots" / ("dark" if theme is DARK else "")
+        return folder / f"{self.stem}.png"
+
+
+def write_plots(directory: Path) -> list[Path]:
+    """Draw every plot that a run directory has the data for.
+
+    Args:
+        directory: the run directory.
+
+    Returns:
+        The pictures on a light ground; those on a dark ground lie beside them in ``dark``.
+
+    Raises:
+        InputError: the directory holds no readable run.
+    """
+    directory = Path(directory)
+    return [plot.path(directory) for plot in draw_plots(load_run(directory))]
+
+
+def draw_plots(run: Run) -> list[Plot]:
+    """Draw every plot of a run that was read, in both themes, and say what they are."""
+    plots = list(_plots(run))
+    for theme in (LIGHT, DARK):
+        for plot in plots:
+            _save(plot.draw(theme), plot.path(run.directory, theme))
+    return plots
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name may be written in any script
+        figure.savefig(path, format="png", metadata={"Software": "Holdfast"})
+
+
+def _plots(run: Run) -> Iterator[Plot]:
+    for metric in _curve_metrics(run):
+        yield from _curves(run, metric)
+    of_nodes = spread_metric(run)
+    if of_nodes is not None:
+        yield Plot("spread_over_nodes", _spread_caption(of_nodes), partial(spread, run, of_nodes))
+    if _has_graph(run):
+        yield _graph_plot(run)
+    if run.summary.get("class_counts"):
+        yield _balance_plot(run)
+    if has_events(run):
+        caption = "What happened in which round; a dot's area grows with how many times."
+        yield Plot("events", caption, partial(event_strip, run), wide=True)
+
+
+def _curve_metrics(run: Run) -> list[str]:
+    """The metrics worth a curve: quality first, then the losses, then what else was measured."""
+    recorded = run.metrics()
+    tests = [metric for metric in recorded if metric.startswith("test_")]
+    wanted = [quality(recorded), "test_loss", "train_loss", *tests, "consensus_error"]
+    return [m for m in dict.fromkeys(wanted) if m is not None and m in recorded and has_curve(run, m)]
+
+
+def _curves(run: Run, metric: str) -> Iterator[Plot]:
+    name, stem = title(metric), safe_name(metric)
+    notes = " The band holds eight in ten of the honest nodes." if has_band(run, metric) else ""
+    if any(run.diverged(variant) for variant in run.variants):
+        notes += " A cross marks where a variant diverged."
+    draw = partial(curve, run, metric)
+    yield Plot(f"{stem}_by_round", f"{name} after each round.{notes}", partial(draw, False), pair=True)
+    if has_bytes(run, metric):
+        caption = f"{name} for what the nodes had sent up by then.{notes}"
+        yield Plot(f"{stem}_by_bytes", caption, partial(draw, True), pair=True)
+
+
+def _spread_caption(metric: str) -> str:
+    what = "on its own samples" if metric.startswith("local_") else "on the whole test set"
+    return (
+        f"Each node's model {what} at the end: a dot a node, a cross a Byzantine one; "
+        "the box holds half of the honest nodes, its whiskers eight in ten."
+    )
+
+
+def _has_graph(run: Run) -> bool:
+    graph = run.summary.get("graph")
+    return graph is not None and 0 < graph["nodes"] <= MOST_GRAPH_NODES
+
+
+def _graph_plot(run: Run) -> Plot:
+    graph = run.summary["graph"]
+    lies = sorted({node for variant in run.variants for node in run.byzantine(variant)})
+    caption = "Who talks to whom." + (" Diamonds are the Byzantine nodes." if lies else "")
+    return Plot("graph", caption, partial(graph_picture, graph["nodes"], graph["edges"], lies))
+
+
+def _balance_plot(run: Run) -> Plot:
+    counts = run.summary["class_counts"]
+    wide = len(counts) > 30 or _has_graph(run)  # beside the spread stands the graph, if there is one
+    first = "of the first 100 nodes" if len(counts) == 100 else "node"
+    caption = f"How many samples of each class each {first} holds."
+    return Plot("class_balance", caption, partial(balance, counts, wide), wide=wide)

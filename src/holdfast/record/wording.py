@@ -1,0 +1,130 @@
+"""How the record says things: what a metric is called, what is better, and numbers in human units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+__all__ = [
+    "KINDS",
+    "byte_unit",
+    "human_bytes",
+    "human_time",
+    "is_counter",
+    "less_is_better",
+    "quality",
+    "shown",
+    "title",
+]
+
+KINDS = {
+    "crash": "a node stopped",
+    "return": "a crashed node came back",
+    "lost": "a message did not arrive",
+    "late": "a message came after its round",
+    "stale": "an update was built on an older model",
+    "skipped": "a round had fewer rows than the rule requires",
+    "nan_loss": "a node's loss was not a number",
+    "diverged": "the model was no longer finite and the run stopped",
+    "straggle": "a node did less than its local work",
+}
+"""What the known kinds of events mean; any other kind is shown under its name alone."""
+
+
+def is_counter(metric: str) -> bool:
+    """Whether the metric counts what a round used, so that no value of it is the best.
+
+    Example:
+        >>> is_counter("header_bytes_up"), is_counter("test_accuracy")
+        (True, False)
+    """
+    return "bytes" in metric.split("_") or metric == "speakers"
+
+
+def less_is_better(metric: str) -> bool:
+    """Whether a smaller value of the metric is the better one.
+
+    Example:
+        >>> less_is_better("test_loss"), less_is_better("test_accuracy")
+        (True, False)
+    """
+    return metric.endswith(("loss", "error"))
+
+
+def quality(metrics: Iterable[str]) -> str | None:
+    """The metric by which a reader compares variants first: the accuracy, or the first other test metric.
+
+    Example:
+        >>> quality(["bytes_up", "test_loss", "test_r2"])
+        'test_r2'
+        >>> quality(["train_loss"]) is None
+        True
+    """
+    tests = [name for name in metrics if name.startswith("test_") and name != "test_loss"]
+    return "test_accuracy" if "test_accuracy" in tests else next(iter(tests), None)
+
+
+def title(metric: str) -> str:
+    """The metric's name as a heading.
+
+    Example:
+        >>> title("test_accuracy")
+        'Test accuracy'
+    """
+    words = metric.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A value of the metric for a reader: an accuracy in per cent, anything else with four digits.
+
+    Example:
+        >>> shown("test_accuracy", 0.91234), shown("test_loss", 0.31415926), shown("test_loss", None)
+        ('91.2%', '0.3142', 'not finite')
+    """
+    if value is None or not math.isfinite(value):
+        return "not finite"
+    if metric.endswith("accuracy") and 0 <= value <= 1:
+        return f"{100 * value:.1f}%"
+    return f"{value:.4g}"
+
+
+_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"]
+
+
+def byte_unit(largest: float) -> tuple[float, str]:
+    """The unit in which to show amounts of data up to this one: its size in bytes, and its name.
+
+    Example:
+        >>> byte_unit(25_000)
+        (1000.0, 'kB')
+    """
+    power = int(math.log10(largest) // 3) if largest >= 1 else 0
+    power = min(power, len(_UNITS) - 1)
+    return 1000.0**power, _UNITS[power]
+
+
+def human_bytes(count: float) -> str:
+    """An amount of data with three digits.
+
+    Example:
+        >>> human_bytes(0), human_bytes(999), human_bytes(12_345_678), human_bytes(999_999)
+        ('0 B', '999 B', '12.3 MB', '1 MB')
+    """
+    size, unit = byte_unit(float(f"{count:.3g}"))
+    return f"{float(f'{count:.3g}') / size:.6g} {unit}"
+
+
+def human_time(seconds: float) -> str:
+    """A time span with its two greatest units.
+
+    Example:
+        >>> human_time(0.25), human_time(8.04), human_time(200), human_time(7500)
+        ('0.25 s', '8.0 s', '3 min 20 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,35 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.record.wording import byte_unit, human_bytes, human_time, is_counter, quality, shown
+
+
+@given(st.integers(0, 10**17))
+def test_bytes_keep_three_digits(count: int) -> None:
+    number, unit = human_bytes(count).split()
+    size = {"B": 0, "kB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}[unit]
+    assert float(number) * 1000**size == pytest.approx(count, rel=0.005)
+    assert float(number) < 1000 or unit == "PB"
+
+
+def test_the_unit_of_an_axis() -> None:
+    assert byte_unit(0) == (1.0, "B")
+    assert byte_unit(3e9) == (1e9, "GB")
+
+
+def test_quality_prefers_accuracy() -> None:
+    assert quality(["test_r2", "test_accuracy"]) == "test_accuracy"
+    assert quality([]) is None
+
+
+def test_what_cannot_be_an_accuracy_is_no_percentage() -> None:
+    assert shown("test_accuracy", 91.5) == "91.5"
+    assert shown("test_accuracy", math.nan) == "not finite"
+
+
+def test_small_words() -> None:
+    assert human_time(59.99) == "60.0 s"
+    assert is_counter("speakers")
