@@ -1,0 +1,262 @@
+"""An experiment: one frozen, checked description of everything that decides the numbers of a run."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from holdfast.aggregators import Aggregator
+from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
+from holdfast.attacks import Attack
+from holdfast.catalogue import Choice, build
+from holdfast.codecs import Codec
+from holdfast.component import as_input_error
+from holdfast.errors import InputError
+from holdfast.faults import Fault
+from holdfast.partitions import Partition
+from holdfast.problems import Problem
+from holdfast.topologies import Topology
+from holdfast.triggers import Trigger
+
+__all__ = ["Experiment", "load"]
+
+SOLE_VARIANT = "main"
+
+
+class Experiment(BaseModel):
+    """Everything that decides the numbers of a run; saved, complete, with every result.
+
+    Raises:
+        InputError: a field is unknown, of the wrong type, out of bounds, or contradicts another.
+
+    Example:
+        >>> experiment = Experiment(problem="digits", algorithm="fedavg", nodes=5, rounds=2)
+        >>> experiment.aggregator
+        Mean()
+        >>> Experiment(problem="digits", algorithm="fedavg", aggregator={"name": "krum", "f": 4}, nodes=10)
+        Traceback (most recent call last):
+        holdfast.errors.InputError: aggregator.f must leave krum at least 11 rows, but 'f=4 with 10 rows' was given. \
+Use at least 11 rows, a smaller f, or a rule that needs fewer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    name: str = Field(
+        "experiment", pattern=r"^[\w. -]{1,100}$", description="what the run is called, in letters and digits"
+    )
+    seed: int = Field(1, ge=0, lt=2**63, description="the seed that addresses every random draw")
+    problem: Annotated[Problem, Choice(Problem)] = Field(description="what is learned")
+    nodes: int = Field(10, ge=1, le=10_000_000, description="how many nodes hold data")
+    partition: Annotated[Partition, Choice(Partition)] = Field(
+        default_factory=partial(build, Partition, "iid"), description="how the samples are spread"
+    )
+    topology: Annotated[Topology, Choice(Topology)] = Field(
+        default_factory=partial(build, Topology, "star"), description="who talks to whom"
+    )
+    algorithm: Annotated[Algorithm, Choice(Algorithm)] = Field(description="how the nodes learn together")
+    participation: float = Field(1.0, gt=0, le=1, description="the fraction of the nodes asked each round")
+    rounds: int = Field(10, ge=1, description="how many rounds")
+    attack: Annotated[Attack, Choice(Attack)] | None = Field(None, description="what Byzantine nodes do")
+    aggregator: Annotated[Aggregator, Choice(Aggregator)] | None = Field(
+        None, description="the rule that combines rows: the mean with a coordinator, mixing by W among peers"
+    )
+    codec: Annotated[Codec, Choice(Codec)] | None = Field(None, description="how rows are encoded; float32 without one")
+    trigger: Annotated[Trigger, Choice(Trigger)] = Field(
+        default_factory=partial(build, Trigger, "periodic"), description="who speaks in a round"
+    )
+    faults: tuple[Annotated[Fault, Choice(Fault)], ...] = Field((), description="what goes wrong")
+    evaluate_every: int = Field(1, ge=1, description="rounds between evaluations; the last round is always evaluated")
+    metrics: tuple[str, ...] | None = Field(None, description="which metrics to evaluate; all that apply without it")
+    checkpoint_every: int = Field(10, ge=1, description="rounds between checkpoints")
+    engine: Literal["auto", "stacked", "sequential"] = Field("auto", description="how gradients are computed")
+    chunk_rows: int | None = Field(None, ge=1, description="how many rows are computed at once; chosen without it")
+    memory_mb: int = Field(1024, ge=1, description="memory that one chunk of rows may take, in MiB")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    variants: dict[str, dict[str, Any]] = Field({}, description="several runs: a name, and the fields that differ")
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise as_input_error(error, type(self)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mean_by_default(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The mean, where there is a coordinator and no rule was named."""
+        if fields.get("aggregator") is not None or fields.get("algorithm") is None:
+            return fields
+        try:
+            algorithm = build(Algorithm, fields["algorithm"])
+        except InputError as error:
+            raise error.within("algorithm") from error.__cause__
+        return {**fields, "aggregator": "mean"} if isinstance(algorithm, ServerAlgorithm) else fields
+
+    @model_validator(mode="after")
+    def _check(self) -> Experiment:
+        for name in self.variants:
+            if not name or "/" in name or len(name) > 100:
+                raise InputError("variants", "have names without slashes, of 1 to 100 characters", name, "Rename it.")
+            try:
+                self.variant(name)
+            except InputError as error:
+                raise self.blame(name, error) from error.__cause__
+        if not self.variants:
+            self._check_parts()
+        return self
+
+    def _check_parts(self) -> None:
+        self._check_topology()
+        if self.attack is not None:
+            self.attack.byzantine(self.nodes, self.seed)
+        for fault in self.faults:
+            if fault.last_node() >= self.nodes:
+                name = fault.component_name()
+                raise InputError(
+                    f"faults.{name}",
+                    f"name nodes in 0..{self.nodes - 1}",
+                    fault.last_node(),
+                    "Name an existing node.",
+                )
+        if self.aggregator is not None and isinstance(self.algorithm, ServerAlgorithm):
+            try:
+                self.aggregator.check(self.asked)
+            except InputError as error:
+                raise error.within("aggregator") from None
+
+    def _check_topology(self) -> None:
+        star = self.topology.component_name() == "star"
+        if isinstance(self.algorithm, ServerAlgorithm) and not star:
+            remedy = "Leave topology out, or choose an algorithm among peers, such as dsgd."
+            name = self.algorithm.component_name()
+            raise InputError(
+                "topology",
+                f"be star for {name}, which needs a coordinator",
+                self.topology.component_name(),
+                remedy,
+            )
+        if isinstance(self.algorithm, PeerAlgorithm) and self.participation < 1:
+            remedy = "Leave participation out, or choose an algorithm with a coordinator."
+            raise InputError("participation", "be 1 among peers", self.participation, remedy)
+
+    @property
+    def asked(self) -> int:
+        """How many nodes are asked each round."""
+        return max(1, round(self.participation * self.nodes))
+
+    def runs(self) -> Iterator[tuple[str, Experiment]]:
+        """Each variant by name as an experiment of its own; the whole under the name ``main`` if there are none."""
+        for name in self.variants or [SOLE_VARIANT]:
+            yield name, self.variant(name)
+
+    def variant(self, name: str) -> Experiment:
+        """The experiment of one variant: the fields it names are replaced; ``a.b`` names a field within a field."""
+        if not self.variants:
+            return self
+        mapping = self.as_mapping()
+        mapping["variants"] = {}
+        for path, value in self.variants[name].items():
+            assign(mapping, path, value)
+            if path.partition(".")[0] == "algorithm" and self._rule_is_default():
+                mapping["aggregator"] = self.variants[name].get("aggregator")
+        return Experiment(**mapping)
+
+    def blame(self, variant: str, error: InputError) -> InputError:
+        """The error with its field named where the user wrote it: in the variant, or in the experiment itself."""
+        own = {path.partition(".")[0] for path in self.variants.get(variant, {})}
+        return error.within(f"variants.{variant}") if error.field.partition(".")[0] in own else error
+
+    def _rule_is_default(self) -> bool:
+        return self.aggregator is None or self.aggregator.component_name() == "mean"
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The complete experiment as plain values, as an experiment file would hold them."""
+        return self.model_dump(mode="json")
+
+    def as_yaml(self) -> str:
+        """The complete experiment as an experiment file."""
+        return yaml.safe_dump(self.as_mapping(), sort_keys=False, allow_unicode=True)
+
+
+def assign(mapping: dict[str, Any], path: str, value: object) -> None:
+    """Set a field of a nested mapping by its dotted path; a component given by name alone becomes a mapping.
+
+    Example:
+        >>> settings = {"aggregator": "krum"}
+        >>> assign(settings, "aggregator.f", 2)
+        >>> settings
+        {'aggregator': {'name': 'krum', 'f': 2}}
+    """
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = mapping.get(parent)
+        if isinstance(inner, str):
+            inner = {"name": inner}
+        if not isinstance(inner, dict):
+            if inner is not None:
+                remedy = f"Set {parent} as a whole."
+                raise InputError(path, f"go through mappings, which {parent} is not", inner, remedy)
+            inner = {}
+        mapping[parent] = inner
+        mapping = inner
+    mapping[last] = copy.deepcopy(value)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as data, in which a key given twice is an error instead of a silent loss."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            line = f"line {node.start_mark.line + 1}"
+            raise InputError(str(key), "be given once", f"{key} twice in the mapping at {line}", "Remove one of them.")
+    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        remedy = "Check the path; `holdfast new FILE` writes a starter file."
+        raise InputError(str(path), "be a readable file", error.strerror, remedy) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(str(path), "be YAML or JSON", " ".join(str(error).split()), "Mend the syntax.") from error
+    if not isinstance(content, dict):
+        remedy = "`holdfast new FILE` writes a starter file."
+        raise InputError(str(path), "hold a mapping of fields", type(content).__name__, remedy)
+    return content
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment of a YAML or JSON file.
+
+    Args:
+        path: the file; modules that it names may stand beside it.
+        overrides: fields to set, as ``a.b=value`` with the value in YAML.
+
+    Raises:
+        InputError: the file cannot be read, or it is not a valid experiment.
+    """
+    path = Path(path)
+    content = _read(path)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not (key and equals):
+            raise InputError("--set", "look like a.b=value", override, "Write --set algorithm.optimizer.lr=0.05, say.")
+        assign(content, key.strip(), yaml.safe_load(value))
+    for folder in (str(path.parent.resolve()), str(Path.cwd())):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    return Experiment(**{str(key): value for key, value in content.items()})

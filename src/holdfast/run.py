@@ -1,0 +1,337 @@
+"""Runs an experiment, variant by variant, and leaves a run directory; or goes on with an interrupted one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+
+from holdfast.checkpoint import Checkpoint, digest
+from holdfast.errors import InputError
+from holdfast.experiment import Experiment, load
+from holdfast.prepare import Prepared, Preparer
+from holdfast.record.live import Live
+from holdfast.record.recorder import Recorder, rewind
+from holdfast.record.report import write_report
+from holdfast.record.summary import summarise
+from holdfast.runtimes.debug import Debug
+from holdfast.runtimes.simulation import Simulation
+
+__all__ = ["Result", "resume", "run"]
+
+Runtime = Literal["simulation", "debug"]
+RUNTIMES: dict[str, type[Simulation]] = {"simulation": Simulation, "debug": Debug}
+PICTURED_NODES = 100
+PICTURED_EDGES = 5000
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left.
+
+    Args:
+        directory: the run directory.
+        summary: what `summary.json` holds.
+        interrupted: whether it was stopped, and can be resumed.
+    """
+
+    directory: Path
+    summary: dict[str, Any]
+    interrupted: bool = False
+
+    @property
+    def report(self) -> Path:
+        """The report to open in a browser."""
+        return self.directory / "report.html"
+
+    @property
+    def failed(self) -> bool:
+        """Whether not one variant came to its end: every one diverged."""
+        return all(about["status"] == "diverged" for about in self.summary["variants"].values())
+
+    def final(self, metric: str, variant: str | None = None) -> float:
+        """The last value of a metric, of the only variant or of the one named."""
+        variants = self.summary["variants"]
+        return float(variants[variant or next(iter(variants))]["final"][metric])
+
+
+def run(
+    experiment: Experiment,
+    out: str | Path | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    runtime: Runtime = "simulation",
+    console: Console | None = None,
+    source: Path | None = None,
+) -> Result:
+    """Run every variant of an experiment and write the run directory.
+
+    Args:
+        experiment: what to run.
+        out: the directory to make; ``runs/<time>-<name>`` without it.
+        data_dir: where data sets lie; the environment variable HOLDFAST_DATA without it.
+        runtime: ``simulation``, or ``debug`` to compute one node at a time.
+        console: where progress is shown; nowhere without one.
+        source: the folder of the experiment file.
+
+    Raises:
+        InputError: the experiment cannot be run as it is; nothing has been written then.
+
+    Example:
+        >>> import tempfile
+        >>> experiment = Experiment(problem="digits", algorithm="fedavg", nodes=4, rounds=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = run(experiment, f"{folder}/first")
+        ...     result.summary["variants"]["main"]["status"], result.report.name
+        ('done', 'report.html')
+    """
+    directory = _free_directory(experiment, out)
+    with _Conductor(experiment, directory, data_dir, runtime, console, source or Path.cwd()) as conductor:
+        prepared = conductor.prepare()
+        directory.mkdir(parents=True)
+        pinned = _pinned(experiment, prepared).as_yaml()
+        (directory / "experiment.yaml").write_text(pinned, encoding="utf-8")
+        conductor.begin(digest(pinned))
+        return conductor.conduct(prepared)
+
+
+def resume(
+    directory: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    runtime: Runtime = "simulation",
+    console: Console | None = None,
+) -> Result:
+    """Go on with an interrupted run, to the very numbers that an unbroken one gives.
+
+    Raises:
+        InputError: there is no checkpoint, it is damaged, or the experiment has been changed since.
+    """
+    directory = Path(directory)
+    checkpoint = Checkpoint.read(directory / "checkpoint")
+    sys.path.append(checkpoint.source)
+    file = directory / "experiment.yaml"
+    experiment = load(file)
+    if digest(file.read_text(encoding="utf-8")) != checkpoint.experiment:
+        remedy = "Restore the file, or run the changed experiment with `holdfast run` into a directory of its own."
+        raise InputError(str(file), "be the experiment of the checkpoint", "a changed one", remedy)
+    with _Conductor(experiment, directory, data_dir, runtime, console, Path(checkpoint.source)) as conductor:
+        prepared = conductor.prepare()
+        rewind(directory, checkpoint.position)
+        conductor.begin(checkpoint.experiment)
+        return conductor.conduct(prepared, checkpoint)
+
+
+def _free_directory(experiment: Experiment, out: str | Path | None) -> Path:
+    if out is None:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        return Path("runs") / f"{stamp}-{experiment.name.replace(' ', '-')}"
+    directory = Path(out)
+    if directory.exists():
+        remedy = "Name another, or remove it; `holdfast resume` goes on with an interrupted run."
+        raise InputError("--out", "be a directory that does not exist yet", str(out), remedy)
+    return directory
+
+
+def _pinned(experiment: Experiment, prepared: dict[str, Prepared]) -> Experiment:
+    """The experiment with the engines that were chosen, so that it runs again to the same numbers."""
+    if not experiment.variants:
+        return next(iter(prepared.values())).experiment
+    pins = {n: {"engine": p.engine.name, "chunk_rows": p.engine.chunk} for n, p in prepared.items()}
+    variants = {name: {**fields, **pins[name]} for name, fields in experiment.variants.items()}
+    return experiment.model_copy(update={"variants": variants})
+
+
+@dataclass
+class _Conductor:
+    """Takes the variants of one experiment through their rounds, with record, progress and checkpoints."""
+
+    experiment: Experiment
+    directory: Path
+    data_dir: str | Path | None
+    runtime: Runtime
+    console: Console | None
+    source: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    digest: str = ""
+
+    def __enter__(self) -> _Conductor:
+        runs = dict(self.experiment.runs())
+        rounds = max(run.rounds for run in runs.values())
+        quiet = self.console or Console(quiet=True)
+        self.live = Live(self.experiment.name, list(runs), rounds, quiet)
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.live.__exit__(*error)
+
+    def prepare(self) -> dict[str, Prepared]:
+        """Every variant, ready to run: whatever is wrong with any of them shows before the first round."""
+        self.live.status("loading data and choosing the engine")
+        preparer = Preparer(Path(self.data_dir) if self.data_dir is not None else None)
+        prepared = {}
+        for name, variant in self.experiment.runs():
+            try:
+                prepared[name] = preparer.prepare(variant)
+            except InputError as error:
+                raise self.experiment.blame(name, error) from error.__cause__
+        return prepared
+
+    def begin(self, experiment: str) -> None:
+        """Note the digest of the experiment file that was written."""
+        self.digest = experiment
+
+    def conduct(self, prepared: dict[str, Prepared], checkpoint: Checkpoint | None = None) -> Result:
+        """All variants that are not done, then the summary, the plots and the report."""
+        self.facts = dict(checkpoint.facts) if checkpoint else {}
+        with _interruptible(self.stopping):
+            for name, run in prepared.items():
+                if self.facts.get(name, {}).get("status") in ("done", "diverged") or self.stopping.is_set():
+                    continue
+                here = checkpoint if checkpoint and checkpoint.variant == name else None
+                self.facts[name] = self._variant(name, run, here)
+        summary = summarise(self.directory, _facts(self.experiment, prepared, self.facts))
+        self.live.status("drawing the report")
+        write_report(self.directory)
+        return Result(self.directory, summary, interrupted=self.stopping.is_set())
+
+    def _variant(self, name: str, run: Prepared, checkpoint: Checkpoint | None) -> dict[str, Any]:
+        start = checkpoint.round if checkpoint else 0
+        with Recorder(self.directory, name, purge_step=start + 1 if checkpoint else None) as log:
+            simulation = RUNTIMES[self.runtime](run, log)
+            clock = _Clock(checkpoint.seconds if checkpoint else 0.0)
+            if checkpoint:
+                simulation.restore(checkpoint.tensors)
+            else:
+                if len(run.parts.byzantine):
+                    log.event(0, "byzantine", nodes=run.parts.byzantine.tolist())
+                simulation.measure(0)
+            status = self._rounds(name, run, simulation, log, start, clock)
+            about = _about(run, simulation, status, clock.seconds)
+            self.live.finish(name, status)
+            if status != "interrupted":
+                self.facts[name] = about
+            self._checkpoint(name, simulation, log, clock)
+        return about
+
+    def _rounds(
+        self, name: str, run: Prepared, simulation: Simulation, log: Recorder, start: int, clock: _Clock
+    ) -> str:
+        """The rounds after ``start``; how they ended."""
+        experiment, found = run.experiment, {}
+        for round in range(start + 1, experiment.rounds + 1):
+            if self.stopping.is_set():
+                return "interrupted"
+            with clock:
+                simulation.step(round)
+            simulation.round = round
+            if diverged := simulation.diverged():
+                log.event(round, "diverged")
+            last = diverged or round == experiment.rounds
+            if last or round % experiment.evaluate_every == 0:
+                found = simulation.measure(round, last)
+            self.live.update(name, round, found, log.bytes_up, log.events)
+            if diverged:
+                return "diverged"
+            if round % experiment.checkpoint_every == 0 and not last:
+                self._checkpoint(name, simulation, log, clock)
+        return "done"
+
+    def _checkpoint(self, name: str, simulation: Simulation, log: Recorder, clock: _Clock) -> None:
+        position = log.position()
+        Checkpoint(
+            self.digest,
+            name,
+            simulation.round,
+            clock.seconds,
+            position,
+            self.facts,
+            str(self.source.resolve()),
+            simulation.state(),
+        ).write(self.directory / "checkpoint")
+
+
+@dataclass
+class _Clock:
+    """Adds up the seconds spent inside it."""
+
+    seconds: float
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
+@contextmanager
+def _interruptible(stopping: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C end the run after the round under way, with a checkpoint; the second ends it at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _about(run: Prepared, simulation: Simulation, status: str, seconds: float) -> dict[str, Any]:
+    engine = {
+        "name": run.engine.name,
+        "chunk_rows": run.engine.chunk,
+        "timings": [asdict(t) for t in run.timings],
+    }
+    return {
+        "status": status,
+        "seconds": seconds,
+        "parameters": run.engine.layout.columns,
+        "byzantine": run.parts.byzantine.tolist(),
+        "engine": engine,
+        "messages": simulation.messages,
+    }
+
+
+def _facts(experiment: Experiment, prepared: dict[str, Prepared], variants: dict[str, Any]) -> dict[str, Any]:
+    first = next(iter(prepared.values()))
+    return {
+        "name": experiment.name,
+        "variants": {name: variants[name] for name in prepared if name in variants},
+        "class_counts": _class_counts(first),
+        "graph": _graph(next((p for p in prepared.values() if p.peers), None)),
+    }
+
+
+def _class_counts(run: Prepared) -> list[list[int]] | None:
+    if run.data.classes is None:
+        return None
+    targets = run.data.train[1].cpu().numpy()
+    shards = [np.asarray(run.data.shards[node]) for node in range(min(PICTURED_NODES, run.experiment.nodes))]
+    return [np.bincount(targets[shard], minlength=run.data.classes).tolist() for shard in shards]
+
+
+def _graph(run: Prepared | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    edges = [[int(a), int(b)] for a, b in run.graph(1).edges][:PICTURED_EDGES]
+    return {"nodes": run.experiment.nodes, "edges": edges}
