@@ -145,9 +145,17 @@ def build(base: type[C], value: object) -> C:
         return _lookup(base.family, value["name"], base)(**fields)
     chain = getattr(base, "chain", None)
     if isinstance(value, Sequence) and chain is not None:
-        return chain(value)  # type: ignore[no-any-return]
+        return chain([_stage(base, number, item) for number, item in enumerate(value)])  # type: ignore[no-any-return]
     remedy = f"Known {base.family}: {', '.join(catalogue(base.family))}."
     raise InputError("", "be a name, or a mapping with name and hyperparameters", value, remedy)
+
+
+def _stage(base: type[C], number: int, value: object) -> C:
+    """The component at a place of a list, which an error names."""
+    try:
+        return build(base, value)
+    except InputError as error:
+        raise error.within(str(number)) from error.__cause__
 
 
 class Choice:
@@ -155,6 +163,10 @@ class Choice:
 
     def __init__(self, base: type[Component]) -> None:
         self.base = base
+
+    def known(self) -> list[str]:
+        """The names of the components."""
+        return list(catalogue(self.base.family))
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         def validate(value: object, info: core_schema.ValidationInfo) -> Component:

@@ -117,8 +117,8 @@ class Cohort:
     ) -> tuple[Tensor, Tensor]:
         """The gradient of each row's loss on its node's batch of this round.
 
-        Within a round every call sees the same batch. Buffers are columns too: there the result holds the decrease of the
-        buffer in the forward pass, so that ``x - rates * gradient`` moves it.
+        Within a round every call sees the same batch. Buffers are columns too: there the result holds the decrease of
+        the buffer in the forward pass, so that ``x - rates * gradient`` moves it.
 
         Args:
             x_KD: (K, D) rows.
@@ -249,10 +249,12 @@ class Cohort:
             yield self._gather(samples[:active, step], counts[:active, step], keys[:active, step])
 
     def _reached(self, counts: Tensor, whole_C: IntArray) -> Tensor:
-        """(C, T) sizes of the batches; of a single batch a straggler gets through a part, two samples if they interact."""
+        """(C, T) sizes of the batches; of a single batch a straggler gets through a part."""
         share_C = np.where(whole_C == 1, self.work, 1.0)
         reached = torch.from_numpy(np.ceil(counts.numpy() * share_C[:, None] - 1e-9)).long()
-        return reached.maximum(counts.clamp(max=2)) if self.engine.coupled else reached
+        if self.engine.coupled:  # statistics of a batch need two samples
+            reached = reached.maximum(counts.clamp(max=2))
+        return reached
 
     def _global(self, table: BatchTable) -> Tensor:
         """(C, T, B) indices into the training samples."""

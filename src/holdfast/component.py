@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -60,6 +61,14 @@ Did you mean 'factor'? Known: factor.
         return {"name": self.component_name(), **self.model_dump(mode="json")}
 
 
+@runtime_checkable
+class Known(Protocol):
+    """What marks a field whose values have names."""
+
+    def known(self) -> Sequence[str]:
+        """The names."""
+
+
 _WORDS = {
     "missing": "be given",
     "tuple_type": "be a list",
@@ -86,7 +95,8 @@ def _remedy(name: str, model: type[BaseModel]) -> str:
     if field is None or not field.description:
         return "Correct the value."
     if field.is_required():
-        return f"It says {field.description}."
+        known = [word for mark in field.metadata if isinstance(mark, Known) for word in mark.known()]
+        return f"It says {field.description}{': ' + ', '.join(known) if known else ''}."
     return f"It says {field.description}; left out, it is {field.get_default(call_default_factory=True)!r}."
 
 

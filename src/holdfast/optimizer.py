@@ -70,7 +70,7 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
 
     @model_validator(mode="wrap")
     @classmethod
-    def _name_the_field(cls, value: Any, check: ModelWrapValidatorHandler[Optimizer], info: ValidationInfo) -> Optimizer:
+    def _name_field(cls, value: Any, check: ModelWrapValidatorHandler[Optimizer], info: ValidationInfo) -> Optimizer:
         """Whatever is wrong is said of the field that holds the optimiser."""
         field = info.field_name or "optimizer"
         try:

@@ -24,6 +24,7 @@ from holdfast.experiment import Experiment
 from holdfast.problems import Task
 from holdfast.round import Parts
 from holdfast.seeding import address
+from holdfast.trial import check_batches, check_task
 from holdfast.types import FloatArray, IntArray
 
 __all__ = ["Prepared", "Preparer", "available_metrics"]
@@ -97,8 +98,9 @@ class Preparer:
         """One variant, ready to run.
 
         Raises:
-            InputError: data are missing or damaged, a node is left without samples, the graph is not connected, a rule
-                cannot keep its promise, or there is no such device or metric.
+            InputError: data are missing or damaged, a node is left without samples, model, loss and data do not fit
+                together, the graph is not connected, a rule cannot keep its promise, or there is no such device or
+                metric.
         """
         device = _device(experiment.device)
         task = self._once(experiment, ("problem",), lambda: _load(experiment, self.data_dir))
@@ -106,8 +108,11 @@ class Preparer:
         _check_graph(experiment)
         split = ("problem", "partition", "nodes", "seed", "device")
         data = self._once(experiment, split, lambda: _data(experiment, task, device))
+        _check_attack(experiment, data)
         model = _initial_model(task, experiment.seed)
         batch_size = getattr(experiment.algorithm, "batch_size", 32)
+        check_task(model, data)
+        check_batches(model, data, batch_size)
         width = ("engine", "chunk_rows", "memory_mb", "participation", "algorithm", "attack")
         engine, timings = self._once(
             experiment,
@@ -162,6 +167,12 @@ def _data(experiment: Experiment, task: Task, device: torch.device) -> Data:
     shards = experiment.partition.split(classes, experiment.nodes, experiment.seed)
     train, test = ((x.to(device), y.to(device)) for x, y in (task.train, task.test))
     return Data(train, test, shards, {"loss": task.loss, **task.metrics}, task.classes, experiment.seed)
+
+
+def _check_attack(experiment: Experiment, data: Data) -> None:
+    """Whether the attack suits samples of this kind."""
+    if experiment.attack is not None:
+        experiment.attack.poison(data.train[0][:1], data.train[1][:1], data.classes)
 
 
 def _strata(task: Task) -> IntArray:

@@ -114,7 +114,11 @@ class Spoken:
 
     def speaking(self) -> Spoken:
         """Only those who speak."""
-        return self.rows(np.flatnonzero(self.speaks_K.cpu().numpy()))
+        return self.rows(np.flatnonzero(self.speaks_K.numpy()))
+
+    def silent(self) -> Spoken:
+        """Only those who do not."""
+        return self.rows(np.flatnonzero(~self.speaks_K.numpy()))
 
 
 # ---------------------------------------------------------------- before the bracket: on the nodes
@@ -142,7 +146,7 @@ def speak(
 def answer(parts: Parts, side: NodeSide, said: Sequence[Spoken]) -> list[Packet]:
     """Attack → encode: the packets of nodes whom the coordinator asks although they kept silent."""
     assert isinstance(parts.algorithm, ServerAlgorithm)
-    store = side.stores["algorithm"]
+    store, said = side.stores["algorithm"], [spoken for spoken in said if len(spoken.cohort)]
     for spoken in said:
         nodes, speaks_K = spoken.cohort.nodes_K, torch.ones(len(spoken.cohort), dtype=torch.bool)
         store.put(nodes, parts.algorithm.spoke(store.take(nodes), speaks_K))

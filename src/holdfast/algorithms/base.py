@@ -31,8 +31,8 @@ class Algorithm(Component):
 class ServerAlgorithm(Algorithm):
     """An algorithm in which a coordinator merges what the nodes send.
 
-    A round is: `broadcast`, on the nodes `local` and `spoke`, back at the coordinator `ask` until nobody more must speak,
-    then `merge`.
+    A round is: `broadcast`, on the nodes `local` and `spoke`, back at the coordinator `ask` until nobody more must
+    speak, then `merge`.
     """
 
     def start(self, x_D: Tensor) -> State:
@@ -67,7 +67,7 @@ class ServerAlgorithm(Algorithm):
         return heard["x"]
 
     def spoke(self, node: State, speaks_K: Tensor) -> State:
-        """The nodes' state once it is known who speaks, by the trigger or because `ask` wants to; unchanged by default."""
+        """The nodes' state once the trigger, or `ask` after it, has decided who speaks; unchanged by default."""
         return node
 
     def ask(self, server: State, inbox: ServerInbox) -> IntArray:

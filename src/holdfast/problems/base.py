@@ -23,6 +23,7 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """(B,) the cross-entropy of each sample's logits, in nats.
 
     Example:
+        >>> import torch
         >>> cross_entropy(torch.zeros(1, 2), torch.tensor([0])).round(decimals=4)
         tensor([0.6931])
     """
@@ -33,6 +34,7 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     """(B,) 1 where the greatest logit is the target's, else 0; an output that is NaN is wrong.
 
     Example:
+        >>> import torch
         >>> accuracy(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([1, 1]))
         tensor([1., 0.])
     """
@@ -56,6 +58,7 @@ class Task:
         InputError: inputs and targets differ in number, there are none, or labels lie outside the classes.
 
     Example:
+        >>> import torch
         >>> x, y = torch.randn(8, 3), torch.randint(2, (8,))
         >>> task = Task(model=lambda: nn.Linear(3, 2), train=(x, y), test=(x, y), classes=2)
         >>> sorted(task.metrics)

@@ -74,12 +74,14 @@ class Simulation:
         algorithm = self.run.parts.algorithm
         if isinstance(algorithm, ServerAlgorithm):
             return algorithm.model(self.server.algorithm).unsqueeze(0)
-        store, x_ND = self.nodes.stores["algorithm"], self.run.parts.initial_D.expand(len(self.run.everyone), -1)
-        missing = store.missing(self.run.everyone)
-        if not missing:
-            return algorithm.models(store.take(self.run.everyone))
-        started = np.setdiff1d(self.run.everyone, missing)
-        return x_ND.index_copy(0, torch.from_numpy(started).to(x_ND.device), algorithm.models(store.take(started)))
+        store = self.nodes.stores["algorithm"]
+        started = np.setdiff1d(self.run.everyone, store.missing(self.run.everyone))
+        if len(started) == len(self.run.everyone):
+            return algorithm.models(store.take(started))
+        x_ND = self.run.parts.initial_D.repeat(len(self.run.everyone), 1)
+        if len(started):
+            x_ND[torch.from_numpy(started)] = algorithm.models(store.take(started))
+        return x_ND
 
     def diverged(self) -> bool:
         """Whether the model, or every honest peer's, holds a value that is not finite."""
@@ -101,8 +103,7 @@ class Simulation:
         cohort = self.run.cohort(at_work, round, self._work(round, at_work))
         said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort), heard, self.log)
         self._train_loss(round, said)
-        silent = [spoken.rows(np.flatnonzero(~spoken.speaks_K.numpy())) for spoken in said]
-        self._merge(round, silent, self._upload(round, packets))
+        self._merge(round, [spoken.silent() for spoken in said], self._upload(round, packets))
 
     def _asked(self, round: int) -> IntArray:
         """The nodes asked in this round, sorted."""
@@ -140,9 +141,10 @@ class Simulation:
         algorithm, parts = self.run.parts.algorithm, self.run.parts
         assert isinstance(algorithm, ServerAlgorithm)
         arrived = arrived + self._due(round)
-        while len(wanted := algorithm.ask(self.server.algorithm, read(parts, arrived, round))):
+        while any(len(spoken.cohort) for spoken in silent):
+            wanted = algorithm.ask(self.server.algorithm, read(parts, arrived, round))
             asked, silent = _divided(silent, wanted)
-            if not asked:
+            if not any(len(spoken.cohort) for spoken in asked):
                 break
             arrived = arrived + self._upload(round, answer(parts, self.nodes, asked))
         merge_server(parts, self.server, arrived, round, self.log)
@@ -284,11 +286,10 @@ class Simulation:
 
 def _divided(silent: Sequence[Spoken], wanted: IntArray) -> tuple[list[Spoken], list[Spoken]]:
     """Who is wanted, and the rest."""
-    parts = []
-    for among in (True, False):
-        rows = [spoken.rows(np.flatnonzero(np.isin(spoken.cohort.nodes_K, wanted) == among)) for spoken in silent]
-        parts.append([spoken for spoken in rows if len(spoken.cohort)])
-    return parts[0], parts[1]
+    masks = [np.isin(spoken.cohort.nodes_K, wanted) for spoken in silent]
+    asked = [spoken.rows(np.flatnonzero(mask)) for spoken, mask in zip(silent, masks, strict=True)]
+    rest = [spoken.rows(np.flatnonzero(~mask)) for spoken, mask in zip(silent, masks, strict=True)]
+    return asked, rest
 
 
 def _below(tensors: State, prefix: str) -> State:

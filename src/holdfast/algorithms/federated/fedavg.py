@@ -34,8 +34,8 @@ class FedAvg(LocalTraining, ServerAlgorithm):
 
     keep_local: bool = Field(
         False,
-        description="whether a node that the trigger kept silent goes on from its own model in the next round, instead of "
-        "losing its work to the broadcast; costs the memory of one model a node",
+        description="whether a node that the trigger kept silent goes on from its own model in the next round, instead "
+        "of losing its work to the broadcast; costs the memory of one model a node",
     )
 
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes the peers' environments, .venv-flower and .venv-pfl, in the project root: install.sh [flower] [pfl]
+set -eu
+here=$(dirname "$0")
+root=$here/../..
+for peer in ${*:-flower pfl}; do
+    "${PYTHON:-python3}" -m venv "$root/.venv-$peer"
+    "$root/.venv-$peer/bin/python" -m pip install --quiet --requirement "$here/requirements-$peer.txt"
+    "$root/.venv-$peer/bin/python" - "$peer" <<'CHECK'
+import sys
+import torch
+
+print(f".venv-{sys.argv[1]}: torch {torch.__version__}")
+if torch.version.cuda:
+    print("This is a CUDA build: larger than need be; the benchmark runs on the CPU all the same.")
+CHECK
+done

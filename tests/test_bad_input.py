@@ -1,0 +1,160 @@
+"""Every mistake a user can make ends with exit code 2 and one paragraph, before anything runs and with nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from holdfast.cli import WRONG_INPUT, main
+
+GOOD = {"name": "good", "problem": "digits", "algorithm": "fedavg", "nodes": 10, "rounds": 1}
+
+BAD_LABELS = """
+import torch
+from holdfast.models import Logistic
+from holdfast.problems import Problem, Task
+
+class BadLabels(Problem):
+    def load(self, data_dir=None):
+        x, y = torch.zeros(4, 3), torch.tensor([0, 1, 2, 7])
+        return Task(model=lambda: torch.nn.Linear(3, 3), train=(x, y), test=(x, y), classes=3)
+"""
+BROKEN_MODULE = "raise RuntimeError('I do not import')"
+
+# what is wrong: the fields that differ from GOOD, and the words that the paragraph must hold
+TABLE = {
+    "unknown key": ({"nods": 3}, ["nods", "known key", "Did you mean 'nodes'"]),
+    "unknown nested key": ({"algorithm": {"name": "fedavg", "epochs": 1}}, ["algorithm.epochs", "local_epochs"]),
+    "unknown component": ({"aggregator": "trimed_mean"}, ["aggregator.name", "'trimed_mean'", "trimmed_mean"]),
+    "unknown component in a list": ({"faults": ["drops"]}, ["faults", "'drops'", "drop"]),
+    "component of the wrong kind": ({"algorithm": "krum"}, ["algorithm.name", "'krum'", "fedavg"]),
+    "component without a name": ({"codec": {"fraction": 0.1}}, ["codec.name", "be given", "top_k"]),
+    "wrong type": ({"rounds": "many"}, ["rounds", "integer", "'many'"]),
+    "wrong nested type": ({"algorithm": {"name": "fedavg", "local_epochs": []}}, ["algorithm.local_epochs", "[]"]),
+    "out of bounds": ({"participation": 1.5}, ["participation", "less than or equal to 1", "1.5"]),
+    "missing field": ({"problem": None}, ["problem", "digits"]),
+    "unknown optimiser": ({"algorithm": {"name": "fedavg", "optimizer": {"name": "sdg"}}}, ["optimizer.name", "sgd"]),
+    "epochs and steps": (
+        {"algorithm": {"name": "fedavg", "local_epochs": 1, "local_steps": 1}},
+        ["local_steps", "stand alone"],
+    ),
+    "f too large": ({"aggregator": {"name": "krum", "f": 4}}, ["aggregator.f", "at least 11 rows", "f=4 with 10 rows"]),
+    "f too large for those asked": (
+        {"aggregator": {"name": "median", "f": 2}, "participation": 0.4},
+        ["aggregator.f", "at least 5 rows", "f=2 with 4 rows"],
+    ),
+    "more attackers than nodes": ({"attack": {"name": "sign_flip", "nodes": 11}}, ["attack.nodes", "10", "11"]),
+    "an attacker that does not exist": ({"attack": {"name": "nan", "nodes": [3, 10]}}, ["attack.nodes", "0..9"]),
+    "a fault of a node that does not exist": ({"faults": [{"name": "crash", "node": 10}]}, ["faults.crash", "0..9"]),
+    "a node back before it crashed": (
+        {"faults": [{"name": "crash", "at_round": 4, "back_at": 4}]},
+        ["back_at", "greater than at_round", "4"],
+    ),
+    "an empty node": ({"nodes": 5000}, ["partition", "5000"]),
+    "more nodes than samples, skewed": ({"nodes": 2000, "partition": "dirichlet"}, ["partition", "alpha", "2000"]),
+    "classes without a node": ({"nodes": 5, "partition": "label_shards"}, ["partition", "classes_per_node"]),
+    "a graph that is not connected": (
+        {"algorithm": "dsgd", "topology": {"name": "erdos_renyi", "p": 0.01, "attempts": 3}},
+        ["topology", "p", "0.01"],
+    ),
+    "a graph too sparse for the rule": (
+        {"algorithm": "dsgd", "topology": "cycle", "aggregator": {"name": "median", "f": 2}},
+        ["topology", "median", "2 neighbours"],
+    ),
+    "a graph for a coordinator": ({"topology": "cycle"}, ["topology", "star", "dsgd"]),
+    "a missing data file": ({"problem": "mnist"}, ["mnist", "--data-dir", "download: true"]),
+    "a module that is not there": ({"problem": "no_such_module:Mine"}, ["problem.name", "no_such_module.py"]),
+    "a module that does not import": ({"problem": "broken_module:Mine"}, ["problem.name", "I do not import"]),
+    "a class that is not there": ({"problem": "bad_labels:Mine"}, ["problem.name", "bad_labels:Mine"]),
+    "a class that is no problem": ({"problem": "bad_labels:Task"}, ["problem.name", "subclass of Problem"]),
+    "labels outside the classes": ({"problem": "bad_labels:BadLabels", "nodes": 2}, ["problem.train", "0..2", "0..7"]),
+    "an unknown metric": ({"metrics": ["test_acuracy"]}, ["metrics", "test_accuracy"]),
+    "a device that is not there": ({"device": "cuda:9"}, ["device", "cuda:9", "cpu"]),
+    "a name that is no folder": ({"name": "a/b"}, ["name", "'a/b'"]),
+    "a mistake in a variant": ({"variants": {"x": {"aggregator": {"name": "krum", "f": 9}}}}, ["variants.x.aggregator.f"]),
+    "memory in the middle of a chain": ({"codec": ["top_k", "error_feedback"]}, ["codec", "error_feedback", "first"]),
+    "top-k of nothing": ({"codec": {"name": "top_k", "fraction": 0}}, ["codec.fraction", "greater than 0"]),
+}
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOLDFAST_DATA", raising=False)
+    (tmp_path / "bad_labels.py").write_text(BAD_LABELS)
+    (tmp_path / "broken_module.py").write_text(BROKEN_MODULE)
+    return tmp_path
+
+
+def refused(capsys, *arguments: str) -> str:
+    assert main(list(arguments)) == WRONG_INPUT
+    told = capsys.readouterr().err.strip()
+    assert "Traceback" not in told
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith("holdfast: ")
+    assert " must " in told
+    assert " but " in told
+    assert " was given" in told
+    return told
+
+
+@pytest.mark.parametrize("mistake", TABLE)
+def test_mistakes(workplace, capsys, mistake):
+    changes, words = TABLE[mistake]
+    content = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    (workplace / "experiment.yaml").write_text(json.dumps(content))
+    told = refused(capsys, "run", "experiment.yaml", "--out", "result")
+    for word in words:
+        assert word in told, told
+    assert not (workplace / "result").exists()
+
+
+def test_a_file_that_is_not_there(workplace, capsys):
+    assert "holdfast new" in refused(capsys, "run", "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "a: 1\na: 2", "\tx"])
+def test_a_file_that_is_no_mapping(workplace, capsys, text):
+    (workplace / "experiment.yaml").write_text(text)
+    refused(capsys, "run", "experiment.yaml")
+
+
+def test_an_override_without_a_value(workplace, capsys):
+    (workplace / "experiment.yaml").write_text(json.dumps(GOOD))
+    assert "a.b=value" in refused(capsys, "run", "experiment.yaml", "--set", "rounds")
+
+
+def test_a_result_directory_that_exists(workplace, capsys):
+    (workplace / "experiment.yaml").write_text(json.dumps(GOOD))
+    kept = workplace / "result" / "precious.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    told = refused(capsys, "run", "experiment.yaml", "--out", "result")
+    assert "--out" in told
+    assert "resume" in told
+    assert kept.read_text() == "mine"
+
+
+def test_a_damaged_data_file(workplace, capsys):
+    folder = workplace / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (folder / f"{name}-ubyte.gz").write_bytes(gzip.compress(b"\0" * 64)[:-9])
+    (workplace / "experiment.yaml").write_text(json.dumps({**GOOD, "problem": "mnist"}))
+    assert "train-images-idx3-ubyte.gz" in refused(capsys, "run", "experiment.yaml", "--data-dir", "data")
+
+
+def test_resuming_where_there_is_nothing(workplace, capsys):
+    assert "hold a checkpoint" in refused(capsys, "resume", "nowhere")
+
+
+def test_an_unknown_family(capsys):
+    assert "aggregators" in refused(capsys, "list", "agregators")
+
+
+def test_new_never_overwrites(workplace, capsys):
+    (workplace / "mine.yaml").write_text("precious")
+    assert "existing file" in refused(capsys, "new", "mine.yaml")
+    assert (workplace / "mine.yaml").read_text() == "precious"

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from holdfast.errors import InputError
+from holdfast.experiment import Experiment
+from holdfast.partitions import Partition
+from holdfast.prepare import Prepared, Preparer, available_metrics
+from holdfast.problems import Problem, Task
+from holdfast.topologies import Topology
+from holdfast.types import IntArray
+
+from .tiny import Blobs, Cut, Line, line, prepare
+
+
+class Islands(Topology):
+    """Pairs of nodes without a link between them."""
+
+    def graph(self, round: int, nodes: int, seed: int) -> nx.Graph:
+        graph = nx.empty_graph(nodes)
+        graph.add_edges_from((i, i + 1) for i in range(0, nodes - 1, 2))
+        return graph
+
+
+class Mislabelled(Blobs):
+    """Says that there are fewer classes than there are."""
+
+    def load(self, data_dir: Path | None = None) -> Task:
+        whole = super().load(data_dir)
+        return Task(whole.model, whole.train, whole.test, classes=2)
+
+
+class Nothing(Problem):
+    """Forgets to return its task."""
+
+    def load(self, data_dir: Path | None = None) -> Any:
+        return None
+
+
+class Sharded(Partition):
+    """Keeps the strata that it was given."""
+
+    strata: ClassVar[list[IntArray]] = []
+
+    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+        Sharded.strata.append(targets)
+        return np.array_split(np.arange(len(targets)), nodes)
+
+
+PEERS = {"algorithm": "dsgd", "problem": Blobs(), "nodes": 6, "engine": "sequential"}
+SERVER = {**PEERS, "algorithm": "fedavg"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({**PEERS, "topology": Islands()}, "topology must be connected"),
+        (
+            {**PEERS, "topology": "cycle", "aggregator": {"name": "krum", "f": 1}},
+            "topology must give every node at least 4 neighbours for krum, but 'cycle, in which node 0 has 2",
+        ),
+        ({**SERVER, "metrics": ["test_acuracy"]}, "metrics must be .*Did you mean 'test_accuracy'"),
+        ({**SERVER, "metrics": ["consensus_error"]}, "metrics must be among those that apply here"),
+        ({**PEERS, "topology": "cycle", "metrics": ["local_loss"]}, "metrics must be among those that apply here"),
+        ({**SERVER, "device": "cuda:99"}, "device must be a device of this machine.*Use device: cpu"),
+        ({**SERVER, "problem": Mislabelled()}, r"problem.train must have labels in 0..1, but 'labels 0..2'"),
+        ({**SERVER, "problem": Nothing()}, "problem must load a Task.*returned NoneType"),
+        ({**SERVER, "nodes": 61}, "partition must leave every node at least one sample"),
+        ({**SERVER, "nodes": 2, "partition": Cut(sizes=(60, 0))}, "partition must leave every node.*first: node 1"),
+        (
+            {**line(1.0, 2.0), "algorithm": "fedavg", "attack": "label_flip"},
+            "attack must suit a problem without classes, but 'label_flip'",
+        ),
+    ],
+)
+def test_refuses_before_anything_runs(fields: dict[str, Any], complaint: str) -> None:
+    experiment = Experiment(**fields)
+    with pytest.raises(InputError, match=complaint):
+        Preparer().prepare(experiment)
+
+
+def test_the_smallest_graph_that_suits_the_rule_is_accepted() -> None:
+    run = prepare(**{**PEERS, "topology": "complete", "nodes": 5, "aggregator": {"name": "krum", "f": 1}})
+    assert run.peers
+
+
+def test_the_coordinators_star_needs_no_neighbours_for_its_rule() -> None:
+    assert not prepare(**{**SERVER, "aggregator": {"name": "krum", "f": 1}}).peers
+
+
+def variants(**fields: Any) -> dict[str, Prepared]:
+    preparer = Preparer()
+    return {name: preparer.prepare(variant) for name, variant in Experiment(**fields).runs()}
+
+
+@pytest.mark.parametrize("engine", ["auto", "sequential"])
+def test_variants_share_data_split_and_first_model(engine: str) -> None:
+    runs = variants(
+        **{**SERVER, "problem": Blobs(batch_norm=True), "engine": engine},
+        variants={
+            "plain": {},
+            "robust": {"aggregator": "median", "attack": {"name": "nan", "nodes": 1}},
+            "slow": {"algorithm.optimizer.lr": 0.01},
+            "other": {"algorithm": "robust_sgd"},
+        },
+    )
+    first, *others = runs.values()
+    for other in others:
+        assert other.data is first.data
+        assert torch.equal(other.parts.initial_D, first.parts.initial_D)
+    statistics = first.engine.layout.views(first.parts.initial_D)["1.num_batches_tracked"]
+    assert statistics.item() == 0, "the choice of the engine moved the model"
+
+
+def test_other_nodes_or_another_seed_is_another_split() -> None:
+    runs = variants(**SERVER, variants={"six": {}, "five": {"nodes": 5}, "seed": {"seed": 2}})
+    assert [len(run.data.shards) for run in runs.values()] == [6, 5, 6]
+    assert runs["six"].data.shards[0].tolist() != runs["seed"].data.shards[0].tolist()
+    assert torch.equal(runs["six"].parts.initial_D, runs["five"].parts.initial_D)
+    assert not torch.equal(runs["six"].parts.initial_D, runs["seed"].parts.initial_D)
+
+
+def test_the_first_model_depends_on_the_experiments_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = prepare(**SERVER).parts.initial_D
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert torch.equal(prepare(**SERVER).parts.initial_D, first)
+    assert torch.equal(torch.get_rng_state(), before), "the user's generator was used"
+
+
+def test_the_strata_of_a_regression_are_quintiles() -> None:
+    values = np.random.default_rng(1).permutation(100).astype(float)
+    problem = Line(inputs=((1.0,),) * 100, targets=tuple(values.tolist()))
+    prepare(algorithm="fedavg", problem=problem, nodes=2, partition=Sharded(), engine="sequential")
+    assert Sharded.strata[-1].tolist() == (values // 20).astype(int).tolist()
+
+
+def test_the_strata_of_classes_are_the_classes() -> None:
+    prepare(**{**SERVER, "partition": Sharded()})
+    assert Sharded.strata[-1].tolist() == [i % 3 for i in range(60)]
+
+
+def test_dirichlet_splits_a_regression() -> None:
+    values = np.random.default_rng(1).normal(size=300)
+    problem = Line(inputs=((1.0,),) * 300, targets=tuple(values.tolist()))
+    partition = {"name": "dirichlet", "alpha": 0.1, "min_samples": 5}
+    run = prepare(algorithm="fedavg", problem=problem, nodes=3, partition=partition, engine="sequential")
+    shards = [np.asarray(shard) for shard in run.data.shards]
+    assert sorted(np.concatenate(shards).tolist()) == list(range(300))
+    means = [values[shard].mean() for shard in shards]
+    assert max(means) - min(means) > 0.3, "no skew"
+
+
+def test_the_chosen_engine_is_pinned() -> None:
+    run = prepare(**{**SERVER, "engine": "auto"})
+    assert run.experiment.engine in ("stacked", "sequential")
+    assert run.experiment.chunk_rows == run.engine.chunk
+    assert run.timings
+    again = Preparer().prepare(run.experiment)
+    assert (again.engine.name, again.engine.chunk) == (run.engine.name, run.engine.chunk)
+
+
+def test_the_attackers_are_known() -> None:
+    run = prepare(**SERVER, attack={"name": "sign_flip", "nodes": [4, 1]})
+    assert run.parts.byzantine.tolist() == [1, 4]
+    assert run.honest.tolist() == [0, 2, 3, 5]
+    assert run.cohort(np.array([0, 4]), round=1).poisoned.tolist() == [False, True]
+
+
+def test_available_metrics() -> None:
+    task = Blobs().load()
+    server, peers = Experiment(**SERVER), Experiment(**{**PEERS, "topology": "cycle"})
+    assert available_metrics(server, task) == ("test_accuracy", "test_loss", "local_accuracy", "local_loss")
+    assert available_metrics(peers, task) == ("test_accuracy", "test_loss", "consensus_error")

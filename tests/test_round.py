@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from holdfast.attacks import Attack, Context
+from holdfast.attacks.label_flip import LabelFlip
+from holdfast.codecs import Codec, Payload
+from holdfast.cohort import Cohort
+from holdfast.problems import Task
+from holdfast.runtimes.debug import Debug
+from holdfast.runtimes.simulation import Simulation
+from holdfast.seeding import Draws
+from holdfast.types import State
+
+from .spies import (
+    SEEN,
+    SpyAttack,
+    SpyCodec,
+    SpyColluders,
+    SpyDSGD,
+    SpyFedAvg,
+    SpyOmniscient,
+    SpyRule,
+    SpyTrigger,
+    nothing_seen,
+    rows,
+    seen,
+)
+from .tiny import Blobs, Cut, Line, line, notes, play, simulation
+
+__all__ = ["nothing_seen"]
+
+STAGES = ["local work", "trigger", "attack", "encode", "decode", "aggregate", "merge"]
+STEP: dict[str, Any] = {"local_steps": 1, "batch_size": None, "optimizer": {"name": "sgd", "lr": 0.5}}
+# The losses at 0 are 0, 2, 8 and 18, so node 0 stays silent; the others' updates are 1, 2 and 3.
+FOUR = line(0.0, 2.0, 4.0, 6.0)
+
+
+def spied(**fields: Any) -> Simulation:
+    parts = {"codec": SpyCodec(), "trigger": SpyTrigger(), "attack": SpyAttack(nodes=(0, 3)), "aggregator": SpyRule()}
+    return simulation(**{"algorithm": SpyFedAvg(**STEP), **FOUR, **parts, **fields})
+
+
+def test_the_order_of_the_stages_with_a_coordinator() -> None:
+    sim = spied()
+    sim.step(1)
+    order = [stage for stage, _ in SEEN]
+    assert [stage for stage in order if stage != "decode"] == [stage for stage in STAGES if stage != "decode"]
+    assert order.index("encode") < order.index("decode") < order.index("aggregate")
+    assert seen("trigger") == [[0.0, 1.0, 2.0, 3.0]]
+    assert seen("attack") == [([3], [3.0], [])], "a silent attacker attacks, or the attack sees encoded rows"
+    assert seen("encode") == [{1: 1.0, 2: 2.0, 3: 103.0}], "the codec does not see what the attack made"
+    assert rows()[0].flatten().tolist() == [1.0, 2.0, 103.0]
+    assert sim.models().item() == pytest.approx(106 / 3)
+
+
+def test_the_order_of_the_stages_among_peers() -> None:
+    sim = spied(algorithm=SpyDSGD(lr=0.5, batch_size=None, order="adapt_then_combine"), topology="complete")
+    sim.step(1)
+    assert [stage for stage, _ in SEEN if stage != "decode"] == STAGES[:4] + ["aggregate"] * 2 + ["merge"]
+    assert seen("attack") == [([3], [3.0], [])]
+    assert seen("encode") == [{1: 1.0, 2: 2.0, 3: 103.0}]
+    # Node 0 has heard three, the others two each and themselves: node 3 keeps its own honest row.
+    assert {tuple(x_MD.flatten().sort().values.tolist()) for x_GMD in rows() for x_MD in x_GMD} == {
+        (0.0, 1.0, 2.0, 103.0),
+        (1.0, 2.0, 103.0),
+        (1.0, 2.0, 3.0),
+    }
+
+
+@pytest.mark.parametrize(("attack", "sees"), [(SpyAttack, []), (SpyColluders, []), (SpyOmniscient, [1.0, 2.0])])
+@pytest.mark.parametrize("runtime", [Simulation, Debug])
+def test_an_attack_sees_what_it_may(attack: type[SpyAttack], sees: list[float], runtime: type[Simulation]) -> None:
+    sim = simulation(
+        runtime,
+        algorithm=SpyFedAvg(**STEP),
+        trigger=SpyTrigger(),
+        attack=attack(nodes=(3, 4)),
+        **line(0.0, 2.0, 4.0, 6.0, 8.0),
+    )
+    sim.step(1)
+    assert seen("attack") == [([3, 4], [3.0, 4.0], sees)], "not the honest nodes that speak, and no other"
+
+
+def test_nothing_is_attacked_without_attackers() -> None:
+    sim = spied(attack=SpyAttack(nodes=0))
+    sim.step(1)
+    assert seen("attack") == []
+
+
+class Counting(Attack):
+    """Sends how often it has attacked so far."""
+
+    def start(self, rows: int, columns: int) -> State:
+        return {"times": torch.zeros(rows)}
+
+    def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
+        times_B = state["times"] + 1
+        return {"times": times_B}, times_B.unsqueeze(1).expand_as(own_BD)
+
+
+def test_an_attackers_memory_follows_it() -> None:
+    sim = simulation(
+        algorithm=SpyFedAvg(**STEP),
+        aggregator=SpyRule(),
+        attack=Counting(nodes=(0, 1, 2, 3)),
+        participation=0.5,
+        **FOUR,
+    )
+    play(sim, 6)
+    expected, times = [], dict.fromkeys(range(4), 0)
+    for round in range(1, 7):
+        spoke = sorted(notes(sim).by_node(round, "bytes_up"))
+        times.update({node: times[node] + 1 for node in spoke})
+        expected.append([times[node] for node in spoke])
+    assert [x_MD.flatten().tolist() for x_MD in rows()] == expected
+
+
+def test_label_flip_poisons_byzantine_rows_alone() -> None:
+    def sent(**fields: Any) -> Tensor:
+        rule, algorithm = SpyRule(), SpyFedAvg(local_epochs=1, batch_size=4)
+        fields = {"problem": Blobs(), "nodes": 5, "engine": "stacked", "chunk_rows": 3, **fields}
+        simulation(algorithm=algorithm, aggregator=rule, **fields).step(1)
+        return rows()[-1]
+
+    honest_KD, poisoned_KD = sent(), sent(attack=LabelFlip(nodes=(1, 4)))
+    flipped_KD = sent(attack=LabelFlip(nodes=(0, 1, 2, 3, 4)))
+    assert torch.equal(poisoned_KD[[0, 2, 3]], honest_KD[[0, 2, 3]])
+    assert torch.equal(poisoned_KD[[1, 4]], flipped_KD[[1, 4]])
+    assert not torch.isclose(poisoned_KD[[1, 4]], honest_KD[[1, 4]]).all(dim=1).any()
+
+
+def test_error_feedback_follows_the_node() -> None:
+    """Against a plain loop: of two coordinates the greater is sent, the other is kept for the next time."""
+    generator = np.random.default_rng(0)
+    X, Y, lr = generator.normal(size=(4, 2)), generator.normal(size=4) * 4, 0.2
+    problem = Line(inputs=tuple(map(tuple, X.tolist())), targets=tuple(Y.tolist()), start=(0.0, 0.0))
+    sim = simulation(
+        algorithm=SpyFedAvg(**{**STEP, "optimizer": {"name": "sgd", "lr": lr}}),
+        problem=problem,
+        nodes=4,
+        partition=Cut(),
+        participation=0.5,
+        codec={"name": "error_feedback", "codec": {"name": "top_k", "fraction": 0.5}},
+    )
+    models, w, residual = play(sim, 8)[:, 0], np.zeros(2), np.zeros((4, 2))
+    for round, model in enumerate(models, start=1):
+        asked, total = sorted(notes(sim).by_node(round, "bytes_up")), np.zeros(2)
+        for node in asked:
+            whole = residual[node] - lr * (X[node] @ w - Y[node]) * X[node]
+            sent = np.where(np.abs(whole) == np.abs(whole).max(), whole, 0)
+            residual[node] = whole - sent
+            total += sent
+        w = w + total / len(asked)
+        np.testing.assert_allclose(model, w, rtol=1e-4, atol=1e-6)
+
+
+class OddAndEven(Simulation):
+    """Two hosts."""
+
+    def hosts(self, cohort: Cohort) -> list[Cohort]:
+        return [cohort.rows(np.flatnonzero(cohort.nodes_K % 2 == part)) for part in (1, 0)]
+
+
+def test_the_coordinator_reads_in_the_order_of_the_nodes() -> None:
+    problem = Line(inputs=((1.0,),) * 10, targets=(0, 2, 2, 4, 4, 4, 6, 6, 6, 6))
+    fields: dict[str, Any] = {
+        "problem": problem,
+        "nodes": 4,
+        "partition": Cut(sizes=(1, 2, 3, 4)),
+        "engine": "sequential",
+    }
+    simulation(OddAndEven, algorithm=SpyFedAvg(**STEP), **fields).step(1)
+    (inbox,) = seen("merge")
+    assert inbox.nodes_M.tolist() == [0, 1, 2, 3]
+    assert inbox.channels["update"].flatten().tolist() == [0, 1, 2, 3]
+    assert inbox.weights_M.tolist() == [1, 2, 3, 4]
+    assert inbox.losses_M.tolist() == [0, 2, 8, 18]
+    assert inbox.staleness_M.tolist() == [0] * 4
+    assert inbox.parameters == 1
+
+
+def test_too_few_rows_are_a_skipped_round() -> None:
+    crashes = [{"name": "crash", "node": node, "at_round": 2, "back_at": 3} for node in (0, 1)]
+    sim = simulation(algorithm=SpyFedAvg(**STEP), aggregator={"name": "median", "f": 1}, faults=crashes, **FOUR)
+    first, second, third = play(sim, 3).flatten().tolist()
+    assert first == second != third
+    skipped = [event for event in notes(sim).noted if event.kind == "skipped"]
+    assert [(event.round, event.node, event.detail) for event in skipped] == [(2, None, {"rows": 2, "required": 3})]
+
+
+def test_too_few_neighbours_leave_a_peer_its_own_row() -> None:
+    crashes = [{"name": "crash", "node": 3}]
+    sim = simulation(
+        algorithm=SpyDSGD(lr=0.5, batch_size=None), topology="cycle", aggregator="median", faults=crashes, **FOUR
+    )
+    x_N = play(sim, 1).flatten().tolist()
+    skipped = [event for event in notes(sim).noted if event.kind == "skipped"]
+    assert [(event.node, event.detail) for event in skipped] == [
+        (0, {"rows": 2, "required": 3}),
+        (2, {"rows": 2, "required": 3}),
+    ]
+    assert x_N == [0.0, 1.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize("runtime", [Simulation, Debug])
+def test_a_loss_that_is_not_finite_is_an_event(runtime: type[Simulation]) -> None:
+    sim = simulation(runtime, algorithm=SpyFedAvg(**STEP), aggregator="median", **line(0.0, 1e30, 1.0))
+    sim.step(1)
+    assert notes(sim).of("nan_loss") == [(1, 1)]
+    assert not sim.diverged()
+
+
+def unlucky(outputs: Tensor, targets: Tensor) -> Tensor:
+    if (targets == 13).any():
+        raise ValueError("unlucky")
+    return (outputs.squeeze(-1) - targets).square()
+
+
+class Unlucky(Line):
+    """Raises for one node's data."""
+
+    def load(self, data_dir: object = None) -> Task:
+        whole = super().load()
+        return Task(whole.model, whole.train, whole.test, unlucky, metrics={})
+
+
+class BadCodec(Codec):
+    """Raises for one node's row."""
+
+    worst: float = Field(2.0, description="the value that it refuses")
+
+    def encode(self, state: State, x_KD: Tensor, draws: Draws) -> tuple[State, Payload]:
+        if (x_KD == self.worst).any():
+            raise ValueError("refused")
+        return state, Payload({"values": x_KD}, x_KD.shape[1])
+
+    def decode(self, payload: Payload) -> Tensor:
+        return payload.tensors["values"]
+
+
+class BadAttack(Attack):
+    """Raises."""
+
+    def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
+        raise ValueError("bad")
+
+
+@pytest.mark.parametrize(
+    ("fields", "stage"),
+    [
+        ({"problem": Unlucky(inputs=((1.0,),) * 4, targets=(0.0, 1.0, 13.0, 2.0))}, "local work"),
+        ({"codec": BadCodec()}, "encode"),
+        ({"attack": BadAttack(nodes=(2,))}, "attack"),
+    ],
+)
+def test_debug_names_round_stage_and_node(fields: dict[str, Any], stage: str) -> None:
+    sim = simulation(Debug, algorithm=SpyFedAvg(**STEP), **{**FOUR, **fields})
+    with pytest.raises(ValueError, match=r"unlucky|refused|bad") as caught:
+        sim.step(1)
+    assert caught.value.__notes__ == [f'In round 1, stage "{stage}", node 2.']
+
+
+def test_the_simulation_says_how_to_find_the_node() -> None:
+    problem = Unlucky(inputs=((1.0,),) * 4, targets=(0.0, 1.0, 13.0, 2.0))
+    sim = simulation(algorithm=SpyFedAvg(**STEP), **{**FOUR, "problem": problem})
+    with pytest.raises(ValueError, match="unlucky") as caught:
+        sim.step(1)
+    assert "--runtime debug" in caught.value.__notes__[0]

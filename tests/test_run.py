@@ -1,0 +1,172 @@
+"""A whole run: its directory, resuming bit for bit, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from holdfast import Experiment, InputError, load, resume, run
+from holdfast.runtimes.simulation import Simulation
+
+FAULTY = {
+    "name": "faulty",
+    "problem": {"name": "digits", "model": {"name": "mlp", "hidden": [8]}},
+    "nodes": 6,
+    "partition": {"name": "dirichlet", "alpha": 1.0},
+    "algorithm": {"name": "fedavg", "local_steps": 2, "batch_size": 8, "max_staleness": 1},
+    "rounds": 6,
+    "checkpoint_every": 2,
+    "engine": "stacked",
+    "chunk_rows": 6,
+    "attack": {"name": "gaussian", "nodes": 1},
+    "codec": {"name": "error_feedback", "codec": ["top_k", "int8"]},
+    "faults": [
+        {"name": "drop", "probability": 0.2},
+        {"name": "delay", "probability": 0.3},
+        {"name": "crash", "node": 2, "at_round": 2, "back_at": 4},
+    ],
+    "variants": {"mean": {}, "median": {"aggregator": "median"}},
+}
+
+
+def final_model(directory) -> dict[str, torch.Tensor]:
+    return load_file(next((directory / "checkpoint").glob("state-*.safetensors")))
+
+
+def record(directory) -> tuple[str, str]:
+    return (directory / "metrics.csv").read_text(), (directory / "events.jsonl").read_text()
+
+
+def stop_after(monkeypatch, round: int, variant: int = 0) -> None:
+    """Send this process Ctrl-C during a round of a variant."""
+    step, seen = Simulation.step, []
+
+    def interrupted(self, number):
+        seen.extend([number] if number == round else [])
+        if number == round and len(seen) == variant + 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, number)
+
+    monkeypatch.setattr(Simulation, "step", interrupted)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return run(Experiment(**FAULTY), tmp_path_factory.mktemp("runs") / "unbroken")
+
+
+def test_the_run_directory_holds_what_it_promises(unbroken):
+    names = {path.name for path in unbroken.directory.iterdir()}
+    promised = {"experiment.yaml", "metrics.csv", "summary.json", "events.jsonl", "report.html", "plots", "tensorboard"}
+    assert promised | {"checkpoint"} == names
+    assert json.loads((unbroken.directory / "summary.json").read_text()) == unbroken.summary
+    assert [v["status"] for v in unbroken.summary["variants"].values()] == ["done", "done"]
+    assert {"lost", "crash", "return", "stale"} <= set(unbroken.summary["variants"]["mean"]["events"])
+
+
+def test_the_saved_experiment_runs_again_to_the_same_numbers(unbroken, tmp_path):
+    again = run(load(unbroken.directory / "experiment.yaml"), tmp_path / "again")
+    assert record(again.directory) == record(unbroken.directory)
+
+
+@pytest.mark.parametrize(("round", "variant"), [(1, 0), (3, 0), (6, 0), (2, 1)])
+def test_resume_gives_the_numbers_of_an_unbroken_run_bit_for_bit(unbroken, tmp_path, monkeypatch, round, variant):
+    with monkeypatch.context() as patch:
+        stop_after(patch, round, variant)
+        first = run(Experiment(**FAULTY), tmp_path / "broken")
+    assert first.interrupted
+    second = resume(first.directory)
+    assert not second.interrupted
+    assert record(second.directory) == record(unbroken.directory)
+    ours, theirs = final_model(second.directory), final_model(unbroken.directory)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(unbroken, tmp_path, monkeypatch):
+    def killed(self, number):
+        if number == 5:
+            raise SystemError("as if by SIGKILL")
+        return step(self, number)
+
+    step = Simulation.step
+    with monkeypatch.context() as patch:
+        patch.setattr(Simulation, "step", killed)
+        with pytest.raises(SystemError):
+            run(Experiment(**FAULTY), tmp_path / "killed")
+    assert record(resume(tmp_path / "killed").directory) == record(unbroken.directory)
+
+
+def test_resuming_a_finished_run_changes_no_number(unbroken, tmp_path):
+    shutil.copytree(unbroken.directory, tmp_path / "copy")
+    again = resume(tmp_path / "copy")
+    assert record(again.directory) == record(unbroken.directory)
+    assert again.summary["variants"]["mean"]["final"] == unbroken.summary["variants"]["mean"]["final"]
+
+
+def test_a_changed_experiment_is_not_resumed(unbroken, tmp_path):
+    shutil.copytree(unbroken.directory, tmp_path / "copy")
+    file = tmp_path / "copy" / "experiment.yaml"
+    file.write_text(file.read_text().replace("seed: 1", "seed: 2"))
+    before = record(tmp_path / "copy")
+    with pytest.raises(InputError, match="be the experiment of the checkpoint"):
+        resume(tmp_path / "copy")
+    assert record(tmp_path / "copy") == before
+
+
+def test_peers_resume_too(tmp_path, monkeypatch):
+    peers = Experiment(
+        problem={"name": "digits", "model": "logistic"},
+        nodes=5,
+        algorithm={"name": "dsgd", "mu": 0.1, "max_staleness": 2},
+        topology="cycle",
+        rounds=4,
+        engine="stacked",
+        chunk_rows=5,
+        trigger={"name": "periodic", "every": 2},
+        faults=[{"name": "delay", "probability": 0.5, "rounds": 2}],
+    )
+    whole = run(peers, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        broken = run(peers, tmp_path / "broken")
+    assert record(resume(broken.directory).directory) == record(whole.directory)
+
+
+def test_nothing_is_written_where_the_input_is_wrong(tmp_path):
+    wrong = Experiment(problem="digits", algorithm="fedavg", metrics=["acuracy"])
+    with pytest.raises(InputError, match="metrics must be among those that apply here"):
+        run(wrong, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_whose_model_is_nan_stops_as_diverged_with_its_record(tmp_path):
+    result = run(
+        Experiment(
+            problem={"name": "digits", "model": "logistic"},
+            nodes=4,
+            algorithm={"name": "fedavg", "local_steps": 1},
+            rounds=5,
+            attack={"name": "nan", "nodes": 1},
+            variants={"mean": {"aggregator": "mean"}, "median": {"aggregator": "median"}},
+        ),
+        tmp_path / "out",
+    )
+    mean, median = result.summary["variants"].values()
+    assert (mean["status"], mean["rounds"], median["status"], median["rounds"]) == ("diverged", 1, "done", 5)
+    assert mean["events"]["diverged"] == 1
+    assert not result.failed
+    assert result.report.exists()
+
+
+def test_the_debug_runtime_gives_the_same_numbers(tmp_path):
+    small = Experiment(**{**FAULTY, "rounds": 2, "engine": "sequential", "chunk_rows": 1})
+    fast, plain = run(small, tmp_path / "fast"), run(small, tmp_path / "plain", runtime="debug")
+    for variant in ("mean", "median"):
+        assert fast.final("test_loss", variant) == pytest.approx(plain.final("test_loss", variant), abs=1e-5)

@@ -1,0 +1,84 @@
+"""Every algorithm gives the same models in every runtime, with every engine.
+
+A runtime is a function from an experiment's fields and a number of rounds to the models after them. The simulation on
+the stacked engine is what the others are held to; a further runtime is one more entry of `RUNTIMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from holdfast.algorithms import PeerAlgorithm
+from holdfast.catalogue import catalogue
+from holdfast.runtimes.debug import Debug
+from holdfast.runtimes.simulation import Simulation
+from holdfast.types import FloatArray
+
+from .tiny import Blobs, play, simulation
+
+Fields = dict[str, Any]
+Runtime = Callable[[Fields, int], FloatArray]
+
+
+def in_process(runtime: type[Simulation], **engine: Any) -> Runtime:
+    """A runtime inside this process, on an engine."""
+    return lambda fields, rounds: play(simulation(runtime, **fields, **engine), rounds)[-1]
+
+
+REFERENCE = in_process(Simulation, engine="stacked", chunk_rows=64)
+RUNTIMES: dict[str, Runtime] = {
+    "simulation-in-chunks": in_process(Simulation, engine="stacked", chunk_rows=3),
+    "simulation-sequential": in_process(Simulation, engine="sequential"),
+    "debug-stacked": in_process(Debug, engine="stacked", chunk_rows=64),
+    "debug-sequential": in_process(Debug, engine="sequential"),
+}
+
+STORM = [
+    {"name": "crash", "node": 3, "at_round": 2, "back_at": 4},
+    {"name": "drop", "probability": 0.15},
+    {"name": "delay", "probability": 0.3, "nodes": [1, 5]},
+    {"name": "straggle", "nodes": [2], "factor": 2},
+]
+CONDITIONS: dict[str, Fields] = {
+    "calm": {},
+    "batch_norm": {"problem": Blobs(batch_norm=True, samples=96)},
+    "storm": {
+        "faults": STORM,
+        "attack": {"name": "alie", "nodes": [0]},
+        # No rounding codec: where two runtimes differ in the last bit, it may round them apart.
+        "codec": [{"name": "top_k", "fraction": 0.6}, {"name": "top_k", "fraction": 0.8}],
+        "aggregator": {"name": "trimmed_mean", "f": 1},
+    },
+}
+ROUNDS = 4
+
+
+def fields(algorithm: str, conditions: str) -> Fields:
+    """Eight nodes with unequal shares, on a wheel or around a coordinator."""
+    topology = "wheel" if issubclass(catalogue("algorithms")[algorithm], PeerAlgorithm) else "star"
+    problem, partition = Blobs(samples=96), "quantity"
+    if conditions == "batch_norm":
+        partition = "iid"
+    tiny: Fields = {"problem": problem, "partition": partition, "nodes": 8, "topology": topology, "seed": 7}
+    component = {"name": algorithm, "batch_size": 6, "max_staleness": 1}
+    return {**tiny, "algorithm": component, **CONDITIONS[conditions]}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("conditions", CONDITIONS)
+@pytest.mark.parametrize("algorithm", catalogue("algorithms"))
+def test_agree(algorithm: str, conditions: str, runtime: str) -> None:
+    experiment = fields(algorithm, conditions)
+    expected_KD = REFERENCE(experiment, ROUNDS)
+    assert np.isfinite(expected_KD).all()
+    np.testing.assert_allclose(RUNTIMES[runtime](experiment, ROUNDS), expected_KD, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", catalogue("algorithms"))
+def test_the_storm_is_felt(algorithm: str) -> None:
+    calm_KD, storm_KD = (REFERENCE(fields(algorithm, conditions), ROUNDS) for conditions in ("calm", "storm"))
+    assert np.abs(calm_KD - storm_KD).max() > 1e-3
