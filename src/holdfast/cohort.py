@@ -242,8 +242,11 @@ class Cohort:
         table = batch_table(self.data.seed, self.nodes_K, self.sizes_K, (self.round - 1) * whole_C, steps_C, batch_size)
         counts = self._reached(table.counts, whole_C)
         samples = self._global(table)
-        step_keys = address(self.data.seed, "dropout", self.nodes_K[:, None], self.round, np.arange(counts.shape[1]))
-        keys = torch.from_numpy(step_keys.view(np.int64))
+        keys = torch.from_numpy(
+            address(self.data.seed, "dropout", self.nodes_K[:, None], self.round, np.arange(counts.shape[1])).view(
+                np.int64
+            )
+        )
         for step in range(counts.shape[1]):
             active = int((steps_C > step).sum())
             yield self._gather(samples[:active, step], counts[:active, step], keys[:active, step])

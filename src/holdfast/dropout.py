@@ -63,7 +63,7 @@ def address_dropout(model: nn.Module) -> list[str]:
 
 
 @contextmanager
-def addressed(key: int, device: torch.device) -> Iterator[None]:
+def addressed(key: int, device: torch.device) -> Iterator[torch.Generator]:
     """Start torch's own generator at an address, for whatever else a network draws, and leave it as it was.
 
     Example:
@@ -79,6 +79,6 @@ def addressed(key: int, device: torch.device) -> Iterator[None]:
     before = source.get_state()
     source.manual_seed(key % 2**63)
     try:
-        yield
+        yield source
     finally:
         source.set_state(before)

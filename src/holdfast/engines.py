@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -109,35 +110,75 @@ class SequentialEngine(Engine):
 
     name = "sequential"
 
+    def __init__(self, model: nn.Module, loss: Loss, device: torch.device, chunk: int) -> None:
+        super().__init__(model, loss, device, chunk)
+        self._slots = _slots(self.model)
+        self._bound: dict[str, Tensor] | None = None
+        self._leaves: dict[str, nn.Parameter] = {}
+        self._draws: bool | None = None
+
     def gradients(self, views: dict[str, Tensor], batch: Batch) -> Gradients:
         """Ordinary autograd on each row in turn."""
-        rows = [self._row({name: v[row] for name, v in views.items()}, batch, row) for row in range(len(batch.counts))]
-        if len(rows) == 1:  # the usual case costs no copy
-            parameters, buffers, loss = rows[0]
+        if len(batch.counts) == 1:
+            parameters, buffers, loss = self._row(views, 0, batch)
             return Gradients(_lifted(parameters), _lifted(buffers), loss.unsqueeze(0))
-        parts, buffered, losses = zip(*rows, strict=True)
+        parts, buffered, losses = zip(*(self._row(views, row, batch) for row in range(len(batch.counts))), strict=True)
+        self._bound = None
         return Gradients(_stacked(parts), _stacked(buffered), torch.stack(losses))
 
     def _row(
-        self, views: dict[str, Tensor], batch: Batch, row: int
+        self, views: dict[str, Tensor], row: int, batch: Batch
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         count = batch.inputs.shape[1] if batch.full else int(batch.counts[row])
-        parameters, buffers = self.split(views)
-        leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        if row or self._bound is not views:
+            self._bind(views, row)
+        buffers = {name: view[row] for name, view in self.split(views)[1].items()}
         fresh = self.fresh(buffers)
         keys = dict.fromkeys(self.keys, batch.keys[row])
-        with addressed(int(batch.keys[row]), self.device):
-            outputs = functional_call(self.model, {**leaves, **fresh, **keys}, (batch.inputs[row, :count],))
+        with self._drawing(batch.keys[row]):
+            inputs = batch.inputs[row, :count]
+            outputs = functional_call(self.model, {**fresh, **keys}, (inputs,)) if fresh or keys else self.model(inputs)
         loss = self.loss(outputs, batch.targets[row, :count]).mean()
-        found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
+        found = torch.autograd.grad(loss, list(self._leaves.values()), materialize_grads=True)
         moved = {name: b.to(buffers[name].dtype) for name, b in fresh.items()}
-        return dict(zip(leaves, found, strict=True)), moved, loss.detach()
+        return dict(zip(self._leaves, found, strict=True)), moved, loss.detach()
+
+    def _bind(self, views: dict[str, Tensor], row: int) -> None:
+        """Let the network's parameters be views of a row, once for all the steps that a block takes on it."""
+        self._leaves = {name: nn.Parameter(views[name][row]) for name in self.layout.parameter_names}
+        for name, leaf in self._leaves.items():
+            for module, attribute in self._slots[name]:
+                module._parameters[attribute] = leaf
+        self._bound = views
+
+    def _drawing(self, key: Tensor) -> AbstractContextManager[object]:
+        """Address torch's own generator where the network draws from it, which the first step tells."""
+        if self._draws is None:
+            return self._watched(int(key))
+        return addressed(int(key), self.device) if self._draws else nullcontext()
+
+    @contextmanager
+    def _watched(self, key: int) -> Iterator[None]:
+        with addressed(key, self.device) as source:
+            before = source.get_state()
+            yield
+            self._draws = not torch.equal(before, source.get_state())
 
     @torch.no_grad()
     def outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """Each row in turn."""
         rows = range(len(next(iter(views.values()))))
         return torch.stack([self.answer({name: view[row] for name, view in views.items()}, inputs) for row in rows])
+
+
+def _slots(model: nn.Module) -> dict[str, list[tuple[nn.Module, str]]]:
+    """Where each parameter stands in a network; one that is shared stands in several places."""
+    first = {id(parameter): name for name, parameter in model.named_parameters()}
+    slots: dict[str, list[tuple[nn.Module, str]]] = {name: [] for name in first.values()}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        owner, _, attribute = name.rpartition(".")
+        slots[first[id(parameter)]].append((model.get_submodule(owner), attribute))
+    return slots
 
 
 def _lifted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -39,9 +39,7 @@ class Cnn(Model):
     dropout: float = Field(
         0.0, ge=0, lt=1, description="how often a unit before the last layer is zeroed, as a probability"
     )
-    batch_norm: bool = Field(
-        False, description="whether to normalise after each convolution, as true or false"
-    )
+    batch_norm: bool = Field(False, description="whether to normalise after each convolution, as true or false")
 
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
         """The network."""

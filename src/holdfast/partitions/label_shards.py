@@ -57,6 +57,4 @@ class LabelShards(Partition):
         if nodes * self.classes_per_node < classes:
             given = f"{nodes} nodes with {self.classes_per_node} each"
             remedy = f"Use at least {-(-classes // nodes)} classes a node, or more nodes."
-            raise InputError(
-                "partition.classes_per_node", f"give each of {classes} classes to a node", given, remedy
-            )
+            raise InputError("partition.classes_per_node", f"give each of {classes} classes to a node", given, remedy)

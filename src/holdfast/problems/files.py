@@ -110,9 +110,7 @@ def _downloaded(name: str, source: Source) -> Path:
     try:
         _fetch(path, source)
     except (OSError, ValueError, BadZipFile) as error:
-        remedy = (
-            f"It failed with {type(error).__name__}: {error}. Try again, or name a folder with --data-dir."
-        )
+        remedy = f"It failed with {type(error).__name__}: {error}. Try again, or name a folder with --data-dir."
         raise InputError(name, "be downloadable", source.url, remedy) from error
     return path
 

@@ -72,9 +72,7 @@ class Mnist(Problem):
         labels_path = self._find(f"{part}-labels-idx1-ubyte.gz", data_dir)
         images, labels = read_idx(images_path, (28, 28)), read_idx(labels_path, ())
         if len(labels) != len(images):
-            raise damaged(
-                labels_path, f"hold a label for each of {len(images)} images", f"{len(labels)} labels"
-            )
+            raise damaged(labels_path, f"hold a label for each of {len(images)} images", f"{len(labels)} labels")
         if labels.max() > 9:
             raise damaged(labels_path, "hold labels in 0..9", int(labels.max()))
         pixels = np.divide(images[:, None], 255, dtype=np.float32)

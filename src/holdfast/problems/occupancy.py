@@ -110,9 +110,7 @@ class Occupancy(Problem):
 def _table(path: Path, lines: list[list[str]]) -> FloatArray:
     """(S, 6) the numbers of the lines; the first is the header, which does not name the index column."""
     if len(lines) < 2 or lines[0] != _HEADER:
-        raise damaged(
-            path, f"begin with {','.join(_HEADER)} and hold samples", ",".join(lines[0]) if lines else ""
-        )
+        raise damaged(path, f"begin with {','.join(_HEADER)} and hold samples", ",".join(lines[0]) if lines else "")
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != 8:
             raise damaged(path, "have 8 columns in every line", f"{len(line)} in line {number}")

@@ -31,9 +31,7 @@ class ErdosRenyi(Topology):
     """
 
     p: float = Field(0.5, gt=0, le=1, description="how likely a pair of nodes is linked, as a probability")
-    attempts: int = Field(
-        100, ge=1, description="how many graphs may be drawn in search of a connected one, in graphs"
-    )
+    attempts: int = Field(100, ge=1, description="how many graphs may be drawn in search of a connected one, in graphs")
 
     def graph(self, round: int, nodes: int, seed: int) -> nx.Graph:
         """The first connected graph, the same in every round."""
