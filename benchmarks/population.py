@@ -1,4 +1,4 @@
-"""Memory and round time over a million virtual nodes, of which a hundred are asked a round, against a thousand nodes."""
+"""Memory and round time of a million virtual nodes, of which a hundred are asked a round, against a thousand."""
 
 from __future__ import annotations
 

@@ -77,12 +77,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="three rounds and one repeat: rough figures")
     parser.add_argument("--rounds", type=int, help="measured rounds of a run (default 5; quick 3)")
     parser.add_argument("--repeats", type=int, help="runs of each contender and case (default 3; quick 1)")
-    parser.add_argument(
-        "--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES)
-    )
-    parser.add_argument(
-        "--contenders", nargs="+", choices=CONTENDERS, default=tuple(CONTENDERS), help="who runs"
-    )
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=tuple(CONTENDERS), help="who runs")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.repeats = options.repeats or (1 if options.quick else 3)
@@ -104,9 +100,7 @@ def compare(runs: dict[str, list[Result]]) -> dict[str, float]:
     return {peer: harness.ratio(runs[OURS], theirs) for peer, theirs in runs.items() if peer != OURS}
 
 
-def rows(
-    names: list[str], rates: dict[str, dict[str, float]], ratios: dict[str, dict[str, float]]
-) -> list[list[str]]:
+def rows(names: list[str], rates: dict[str, dict[str, float]], ratios: dict[str, dict[str, float]]) -> list[list[str]]:
     """Lay out one row a case: the rate of each contender, then Holdfast's ratio to each peer."""
     return [
         [case]

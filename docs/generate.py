@@ -13,8 +13,8 @@ from holdfast.component import Component
 TARGET = Path(__file__).with_name("components.md")
 HEAD = """# The components
 
-Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a mapping
-with `name` and hyperparameters; yours is `module:Class`.
+Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a
+mapping with `name` and hyperparameters; yours is `module:Class`.
 """
 
 

@@ -73,7 +73,10 @@ TABLE = {
     "an unknown metric": ({"metrics": ["test_acuracy"]}, ["metrics", "test_accuracy"]),
     "a device that is not there": ({"device": "cuda:9"}, ["device", "cuda:9", "cpu"]),
     "a name that is no folder": ({"name": "a/b"}, ["name", "'a/b'"]),
-    "a mistake in a variant": ({"variants": {"x": {"aggregator": {"name": "krum", "f": 9}}}}, ["variants.x.aggregator.f"]),
+    "a mistake in a variant": (
+        {"variants": {"x": {"aggregator": {"name": "krum", "f": 9}}}},
+        ["variants.x.aggregator.f"],
+    ),
     "memory in the middle of a chain": ({"codec": ["top_k", "error_feedback"]}, ["codec", "error_feedback", "first"]),
     "top-k of nothing": ({"codec": {"name": "top_k", "fraction": 0}}, ["codec.fraction", "greater than 0"]),
 }

@@ -57,12 +57,12 @@ def no_clock(name: str, width: int) -> float:
     raise AssertionError("nothing was to be timed")
 
 
-@pytest.mark.parametrize("best", [4, 16, 64, 256, 300])
+@pytest.mark.parametrize("best", [16, 30, 60, 100, 150, 300])
 def test_the_least_time_wins(best: int, clock: Any) -> None:
     asked = clock(lambda name, width: 2.0 if name == "sequential" else 1 + abs(width - best) / 1000)
     engine, timings = choose()
     assert (engine.name, engine.chunk) == ("stacked", best)
-    assert [name for name, *_ in asked] == ["sequential"] + ["stacked"] * 5
+    assert [name for name, *_ in asked] == ["sequential"] + ["stacked"] * 6
     assert [(t.engine, t.chunk) for t in timings] == [(name, width) for name, width, _ in asked]
 
 
@@ -75,20 +75,20 @@ def test_the_sequential_engine_wins_where_it_is_faster(clock: Any) -> None:
 def test_wider_blocks_are_not_tried_once_one_is_much_slower(clock: Any) -> None:
     asked = clock(lambda name, width: 1.0 if name == "sequential" else width / 4)
     _, timings = choose()
-    assert [width for _, width, _ in asked] == [1, 4, 16]
-    assert len(timings) == 3
+    assert [width for _, width, _ in asked] == [1, 16]
+    assert len(timings) == 2
 
 
 def test_no_block_is_wider_than_the_rows_there_are(clock: Any) -> None:
     asked = clock(lambda name, width: 1.0)
     choose(rows=10)
-    assert asked == [("sequential", 1, 4), ("stacked", 4, 4), ("stacked", 10, 10)]
+    assert asked == [("sequential", 1, 4), ("stacked", 10, 10)]
 
 
 def test_memory_bounds_the_block(clock: Any) -> None:
     data = samples([2] * 300, dtype=torch.float32)
     one = row_bytes(network("mlp"), cross_entropy, (data.train[0][:2], data.train[1][:2]))
-    for memory, widths in [(20 * one, [1, 4, 16, 20]), (3 * one + one // 2, [1, 3]), (one // 2, [1, 1])]:
+    for memory, widths in [(20 * one, [1, 16, 20]), (3 * one + one // 2, [1, 3]), (one // 2, [1, 1])]:
         asked = clock(lambda name, width: 1.0)
         choose(memory=memory)
         assert [width for _, width, _ in asked] == widths

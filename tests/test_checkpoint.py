@@ -13,7 +13,9 @@ from holdfast.checkpoint import Checkpoint, digest
 
 def checkpoint(round: int = 3) -> Checkpoint:
     tensors = {"server/x": torch.arange(4.0) + round, "nodes/unsent": torch.tensor([True, False])}
-    return Checkpoint(digest("a"), "main", round, 1.5, {"metrics.csv": 10}, {"done": {"status": "done"}}, "here", tensors)
+    return Checkpoint(
+        digest("a"), "main", round, 1.5, {"metrics.csv": 10}, {"done": {"status": "done"}}, "here", tensors
+    )
 
 
 def test_what_is_written_is_read(tmp_path):

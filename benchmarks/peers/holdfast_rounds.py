@@ -35,9 +35,7 @@ class Synthetic(Problem):
         x = torch.rand(SAMPLES, 1, 28, 28, generator=source)
         y = torch.randint(0, 10, (SAMPLES,), generator=source)
         network = build(Model, self.model)
-        return Task(
-            model=lambda: network.build((1, 28, 28), 10), train=(x, y), test=(x[:100], y[:100]), classes=10
-        )
+        return Task(model=lambda: network.build((1, 28, 28), 10), train=(x, y), test=(x[:100], y[:100]), classes=10)
 
 
 def seconds_per_round(model: str, clients: int, rounds: int, engine: str) -> tuple[str, list[float]]:

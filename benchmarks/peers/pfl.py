@@ -81,9 +81,7 @@ def simulate(net: nn.Module, clients: int, rounds: int) -> list[float]:
     clock = Clock()
     FederatedAveraging().run(
         # pfl always evaluates in the first round, which is not measured; here, never again.
-        NNAlgorithmParams(
-            1 + rounds, evaluation_frequency=2 + rounds, train_cohort_size=clients, val_cohort_size=0
-        ),
+        NNAlgorithmParams(1 + rounds, evaluation_frequency=2 + rounds, train_cohort_size=clients, val_cohort_size=0),
         backend,
         PyTorchModel(Trainable(net), torch.optim.SGD, central),
         NNTrainHyperParams(local_batch_size=BATCH, local_num_epochs=1, local_learning_rate=LEARNING_RATE),

@@ -28,9 +28,7 @@ def accumulate(mean: list[Tensor], parameters: Sequence[Tensor], weight: float) 
         tensor.add_(values, alpha=weight)
 
 
-def run_round(
-    net: nn.Module, optimizer: torch.optim.Optimizer, start: list[Tensor], clients: int
-) -> list[Tensor]:
+def run_round(net: nn.Module, optimizer: torch.optim.Optimizer, start: list[Tensor], clients: int) -> list[Tensor]:
     """Train every client from the global parameters; return the mean, weighted by samples."""
     mean = [torch.zeros_like(tensor) for tensor in start]
     parameters = list(net.parameters())

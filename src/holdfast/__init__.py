@@ -6,11 +6,9 @@ Example:
     10
 """
 
-import os
+from holdfast.tuning import tune
 
-# Threads of OpenMP that wait by spinning make each other wait wherever a machine is shared: a round then takes ten times
-# as long. They read this once, when torch is first imported; a value of the user's own stands.
-os.environ.setdefault("GOMP_SPINCOUNT", "100")
+tune()  # before torch is imported
 
 from holdfast.errors import HoldfastError, InputError
 from holdfast.experiment import Experiment, load

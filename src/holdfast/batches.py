@@ -84,10 +84,13 @@ def batch_table(
         torch.zeros(len(nodes_C), int(steps_C.max()), width, dtype=torch.int64),
         torch.zeros(len(nodes_C), int(steps_C.max()), dtype=torch.int64),
     )
+    wanted_C = last - epochs + 1
+    began_C = np.repeat(np.cumsum(wanted_C) - wanted_C, wanted_C)
+    wanted = np.repeat(epochs, wanted_C) + np.arange(wanted_C.sum()) - began_C
+    sources = iter(generators(seed, "batches", np.repeat(nodes_C, wanted_C), wanted))
     for row in range(len(nodes_C)):
         size, steps = int(sizes_C[row]), int(steps_C[row])
-        wanted = np.arange(epochs[row], last[row] + 1)
-        orders = [torch.randperm(size, generator=g) for g in generators(seed, "batches", nodes_C[row], wanted)]
+        orders = [torch.randperm(size, generator=next(sources)) for _ in range(epochs[row], last[row] + 1)]
         batch = size if batch_size is None else min(batch_size, width)
         samples, counts = _row(size, batch, int(first_C[row]), steps, orders)
         table.samples[row, :steps, : samples.shape[1]] = samples

@@ -64,9 +64,15 @@ def _time(engine: Engine, data: Data, x_D: Tensor, nodes: int, batch_size: int |
 
 
 def _widths(rows: int, most: int) -> list[int]:
-    """Powers of 4 up to the rows there are and the memory allows, and the most itself."""
+    """Doubling from 16 up to the rows there are and the memory allows, each so that the chunks come out even.
+
+    Example:
+        >>> _widths(rows=100, most=1000)
+        [15, 25, 50, 100]
+    """
     most = max(1, min(rows, most))
-    return sorted({w for w in (4, 16, 64, 256) if w < most} | {most})
+    wanted = [width for width in (16 * 2**k for k in range(12)) if width < most] + [most]
+    return sorted({-(-rows // -(-rows // width)) for width in wanted})
 
 
 def choose_engine(

@@ -74,9 +74,7 @@ def test_inputs_that_are_no_images_are_refused(shape):
 
 
 def test_batch_norm_and_dropout_are_where_asked():
-    kinds = [
-        type(m) for m in Cnn(channels=(2, 3), kernel=3, batch_norm=True, dropout=0.5).build((1, 14, 14), 2)
-    ]
+    kinds = [type(m) for m in Cnn(channels=(2, 3), kernel=3, batch_norm=True, dropout=0.5).build((1, 14, 14), 2)]
     block = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
     assert kinds == [*block, *block, nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
 

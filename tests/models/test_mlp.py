@@ -40,9 +40,7 @@ def test_dropout_works_in_training_only():
     assert torch.equal(network(x), network(x))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"hidden": (0,)}, {"hidden": (5, -1)}, {"dropout": 1.0}, {"dropout": -0.1}]
-)
+@pytest.mark.parametrize("wrong", [{"hidden": (0,)}, {"hidden": (5, -1)}, {"dropout": 1.0}, {"dropout": -0.1}])
 def test_hyperparameters_out_of_bounds_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Mlp(**wrong)

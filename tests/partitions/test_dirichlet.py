@@ -81,9 +81,7 @@ def test_too_few_samples_are_refused_at_once():
         Dirichlet(min_samples=5, attempts=10**9).split(np.zeros(14, dtype=np.int64), 3, seed=1)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"alpha": 0}, {"alpha": float("inf")}, {"min_samples": 0}, {"attempts": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"alpha": 0}, {"alpha": float("inf")}, {"min_samples": 0}, {"attempts": 0}])
 def test_hyperparameters_out_of_bounds_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Dirichlet(**wrong)

@@ -43,9 +43,7 @@ def test_another_seed_deals_otherwise():
 
 
 def test_a_class_that_nobody_would_hold_is_refused():
-    with pytest.raises(
-        InputError, match=r"each of 10 classes .* '3 nodes with 2 each' .* at least 4 classes"
-    ):
+    with pytest.raises(InputError, match=r"each of 10 classes .* '3 nodes with 2 each' .* at least 4 classes"):
         LabelShards(classes_per_node=2).split(balanced(10, 5), 3, seed=1)
 
 

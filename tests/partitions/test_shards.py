@@ -9,9 +9,7 @@ from holdfast.partitions.shards import Shards
 @given(st.lists(st.integers(0, 5), max_size=40))
 def test_every_sample_is_with_its_owner(owners):
     shards = Shards.owned(np.array(owners, dtype=np.int64), nodes=6)
-    assert [part.tolist() for part in shards] == [
-        [s for s, o in enumerate(owners) if o == n] for n in range(6)
-    ]
+    assert [part.tolist() for part in shards] == [[s for s, o in enumerate(owners) if o == n] for n in range(6)]
     assert shards.sizes.tolist() == [len(part) for part in shards]
 
 

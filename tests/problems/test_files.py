@@ -41,9 +41,7 @@ def test_a_missing_file_names_itself_and_the_remedies(environment, monkeypatch):
     monkeypatch.delenv("HOLDFAST_DATA", raising=False)
     if environment is not None:
         monkeypatch.setenv("HOLDFAST_DATA", environment)
-    with pytest.raises(
-        InputError, match=r"set/file.bin .*'no folder'.*--data-dir or HOLDFAST_DATA.*download: true"
-    ):
+    with pytest.raises(InputError, match=r"set/file.bin .*'no folder'.*--data-dir or HOLDFAST_DATA.*download: true"):
         find(NAME)
 
 

@@ -114,7 +114,4 @@ def test_the_real_data(real_data):
 
 def test_the_published_digests_are_those_of_the_real_files(real_data):
     for name, source in Occupancy.sources.items():
-        assert (
-            source.digest
-            == "sha256:" + hashlib.sha256((real_data / "occupancy" / name).read_bytes()).hexdigest()
-        )
+        assert source.digest == "sha256:" + hashlib.sha256((real_data / "occupancy" / name).read_bytes()).hexdigest()
