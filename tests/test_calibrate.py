@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from holdfast import calibrate as module
 from holdfast.calibrate import Timing, choose_engine, row_bytes
 from holdfast.engines import Engine
+from holdfast.errors import InputError
 from holdfast.problems.base import cross_entropy
 
 from .small import MODELS, network, samples, seeded
@@ -154,8 +155,12 @@ def test_a_network_that_cannot_be_stacked_trains_one_row_after_another() -> None
     engine, timings = choose(seeded(Branching), rows=4)
     assert engine.name == "sequential"
     assert [t.engine for t in timings] == ["sequential"]
-    with pytest.raises(RuntimeError):
-        choose(seeded(Branching), rows=10, wanted="stacked")
+
+
+@pytest.mark.parametrize("own", [{"rows": 20}, {"rows": 10}, {"chunk": 3}])
+def test_a_network_that_cannot_be_stacked_is_refused_where_stacking_is_asked_for(own: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="engine must be one that the network can run on"):
+        choose(seeded(Branching), wanted="stacked", **own)
 
 
 def test_what_fails_in_both_engines_is_the_users_to_see() -> None:

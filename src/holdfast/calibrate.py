@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from holdfast.cohort import Cohort, Data
 from holdfast.dropout import addressed
 from holdfast.engines import Engine, SequentialEngine, StackedEngine
+from holdfast.errors import InputError
 from holdfast.optimizer import Optimizer
 
 __all__ = ["Timing", "choose_engine", "row_bytes"]
@@ -22,6 +23,8 @@ __all__ = ["Timing", "choose_engine", "row_bytes"]
 COPIES_OF_A_ROW = 6
 """A row in training: itself, its gradient, up to two moments, its start, and its update."""
 PROBE_STEPS = 2
+PROBED_NODES = 1000
+"""How many nodes are looked at for the size of a batch that takes all samples."""
 WORTH_TRYING = 1.5
 """A wider block is not tried once one has cost this much more than the best so far."""
 
@@ -101,24 +104,38 @@ def choose_engine(
         device: where to compute.
 
     Raises:
-        Exception: whatever the network raises in its first step, when the experiment insists on the stacked engine.
+        InputError: the experiment insists on the stacked engine, and torch.func cannot run the network.
     """
     if wanted == "sequential" or (wanted == "auto" and rows == 1):
         return SequentialEngine(model, loss, device, chunk or 1), ()
-    if wanted == "stacked" and chunk:
-        return StackedEngine(model, loss, device, chunk), ()
-    largest = max(len(shard) for shard in data.shards)
-    size = min(batch_size or largest, largest)
+    if wanted == "stacked":
+        _check_stackable(model, data, loss, device)
+        if chunk:
+            return StackedEngine(model, loss, device, chunk), ()
+    size = batch_size or max(len(data.shards[node]) for node in range(min(rows, PROBED_NODES)))
     probe = (data.train[0][:size], data.train[1][:size])
     most = chunk or max(1, memory // row_bytes(model, loss, probe))
     widths = [chunk] if chunk else _widths(rows, most)
     candidates: list[Engine] = [SequentialEngine(model, loss, device, 1)] if wanted == "auto" else []
     candidates += [StackedEngine(model, loss, device, width) for width in widths]
-    return _fastest(candidates, data, rows, batch_size, insist=wanted == "stacked")
+    return _fastest(candidates, data, rows, batch_size)
+
+
+def _check_stackable(
+    model: nn.Module, data: Data, loss: Callable[[Tensor, Tensor], Tensor], device: torch.device
+) -> None:
+    """Refuse a network that torch.func cannot run, such as one that branches on values."""
+    engine = StackedEngine(model, loss, device, 1)
+    one = Cohort(data, engine, np.zeros(1, dtype=np.int64))
+    try:
+        one.gradient(engine.layout.row(engine.model).unsqueeze(0), batch_size=2)
+    except Exception as error:  # whatever torch.func raises
+        remedy = f"It raised {type(error).__name__}: {error} Use engine: auto."
+        raise InputError("engine", "be one that the network can run on", "stacked", remedy) from error
 
 
 def _fastest(
-    candidates: list[Engine], data: Data, rows: int, batch_size: int | None, insist: bool
+    candidates: list[Engine], data: Data, rows: int, batch_size: int | None
 ) -> tuple[Engine, tuple[Timing, ...]]:
     if len(candidates) == 1:
         return candidates[0], ()
@@ -129,7 +146,7 @@ def _fastest(
         try:
             timings.append(_time(engine, data, x_D, nodes, batch_size))
         except Exception:  # torch.func refuses some networks, such as those that branch on values
-            if insist or not timings:
+            if not timings:
                 raise
             break
         if timings[-1].seconds_per_row_step > WORTH_TRYING * min(t.seconds_per_row_step for t in timings):

@@ -236,7 +236,6 @@ class _Conductor:
                 return "interrupted"
             with clock:
                 simulation.step(round)
-            simulation.round = round
             if diverged := simulation.diverged():
                 log.event(round, "diverged")
             last = diverged or round == experiment.rounds

@@ -66,10 +66,12 @@ def check_batches(model: nn.Module, data: Data, batch_size: int | None) -> None:
     Raises:
         InputError: a node would meet such a batch.
     """
+    if not coupled(model) or _takes_one_sample(model, data.train[0][:1]):
+        return
     sizes = np.array([len(shard) for shard in data.shards], dtype=np.int64)
     whole = sizes if batch_size is None else np.minimum(batch_size, sizes)
     alone = np.flatnonzero(sizes - (batches_per_epoch(sizes, batch_size) - 1) * whole == 1)
-    if not len(alone) or not coupled(model) or _takes_one_sample(model, data.train[0][:1]):
+    if not len(alone):
         return
     node = int(alone[0])
     given = f"batch_size {batch_size} with {sizes[node]} samples on node {node}"

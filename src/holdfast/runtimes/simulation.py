@@ -26,7 +26,7 @@ __all__ = ["Simulation"]
 TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers")
 """What is added up over the nodes of a round."""
 OUTAGES_UP_TO = 100_000
-"""Up to how many nodes every crash and return is an event; above, only the nodes asked are looked at."""
+"""Up to how many nodes every crash and return is an event; above, nobody looks at all nodes in every round."""
 
 
 class Simulation:
