@@ -8,7 +8,7 @@ Example:
 
 from holdfast.tuning import tune
 
-tune()  # before torch is imported
+tune()
 
 from holdfast.errors import HoldfastError, InputError
 from holdfast.experiment import Experiment, load

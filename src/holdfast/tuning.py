@@ -1,4 +1,4 @@
-"""What a process that computes on many small models wants of the C library and of OpenMP."""
+"""What a process that computes on many small models wants of the C library."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ __all__ = ["tune"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP, _FROM_THE_HEAP = 2**31 - 1, 2**25
-_SPINS = "1000"
 
 
 def tune() -> None:
-    """Keep freed memory for the next step, and let idle threads sleep; to be called before torch is imported.
+    """Keep freed memory for the next step.
 
     A step allocates and frees the same few megabytes; handing them back to the system each time costs a page fault for
-    every 4 KiB of them, which took up to a fifth of a round. And threads that spin for long while they wait make each
-    other wait wherever a machine is shared, where a round then took up to ten times as long. A value of the user's own
-    stands.
+    every 4 KiB of them, which took up to a fifth of a round. A value of the user's own stands.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # not glibc: its allocator has its own ways
