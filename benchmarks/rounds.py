@@ -21,6 +21,7 @@ class Contender:
 
     script: Path
     environment: Path
+    setting: str | None = None
 
     def missing(self) -> str | None:
         """Name the path without which this contender cannot run, if there is one."""
@@ -31,14 +32,18 @@ class Contender:
         """Give the command line for one run of a case."""
         model, clients = case.split("-")
         options = ("--model", model, "--clients", clients, "--rounds", str(rounds))
-        return (self.environment / "bin" / "python", self.script, *options)
+        python = (self.environment / "bin" / "python", self.script, *options)
+        return ("env", self.setting, *python) if self.setting else python
 
 
 CONTENDERS = {
     OURS: Contender(PEERS / "holdfast_rounds.py", ROOT / ".venv"),
     "plain": Contender(PEERS / "plain.py", ROOT / ".venv"),
-    "flower": Contender(PEERS / "flower.py", ROOT / ".venv-flower"),
-    "pfl": Contender(PEERS / "pfl.py", ROOT / ".venv-pfl"),
+    # Each peer as it comes, and in the fastest setting that was found for this benchmark.
+    "flower": Contender(PEERS / "flower.py", ROOT / ".venv-flower", "CLIENT_CPUS=2"),
+    "flower-tuned": Contender(PEERS / "flower.py", ROOT / ".venv-flower", "CLIENT_CPUS=1"),
+    "pfl": Contender(PEERS / "pfl.py", ROOT / ".venv-pfl", "LOCAL_RANK=0"),
+    "pfl-tuned": Contender(PEERS / "pfl.py", ROOT / ".venv-pfl"),
 }
 
 
