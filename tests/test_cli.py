@@ -43,6 +43,14 @@ def test_without_out_a_run_gets_a_directory_with_time_and_name(tiny, capsys):
     assert made.name.endswith("-tiny")
 
 
+def test_two_runs_of_the_same_second_get_directories_of_their_own(tiny, capsys, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda form: "20260101-120000")
+    assert main(["run", str(tiny)]) == DONE
+    assert main(["run", str(tiny)]) == DONE
+    made = sorted(path.name for path in (tiny.parent / "runs").iterdir())
+    assert made == ["20260101-120000-tiny", "20260101-120000-tiny-2"]
+
+
 def test_an_interrupted_run_says_how_to_go_on_and_does(tiny, capsys, monkeypatch):
     import signal
 

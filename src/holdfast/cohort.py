@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -94,7 +95,12 @@ class Cohort:
     @property
     def sizes_K(self) -> IntArray:
         """(K,) how many training samples each node has."""
-        return np.array([len(self.data.shards[node]) for node in self.nodes_K.tolist()], dtype=np.int64)
+        return np.array([len(shard) for shard in self.shards], dtype=np.int64)
+
+    @cached_property
+    def shards(self) -> list[IntArray]:
+        """Each node's indices into the training samples; asked for once, for a lazy partition draws them."""
+        return [np.asarray(self.data.shards[node]) for node in self.nodes_K.tolist()]
 
     @property
     def columns(self) -> int:
@@ -218,9 +224,11 @@ class Cohort:
         pieces: dict[str, list[Tensor]] = {name: [] for name in self.data.metrics}
         for name, _, values in self._per_sample(x_D.unsqueeze(0), inputs, targets):
             pieces[name].append(values[0].cpu())
-        shards = [torch.from_numpy(np.asarray(self.data.shards[node])) for node in self.nodes_K.tolist()]
         whole = {name: torch.cat(values) for name, values in pieces.items()}
-        return {name: torch.stack([values[s].mean() for s in shards]) for name, values in whole.items()}
+        return {
+            name: torch.stack([values[torch.from_numpy(s)].mean() for s in self.shards])
+            for name, values in whole.items()
+        }
 
     def _per_sample(self, x_KD: Tensor, inputs: Tensor, targets: Tensor) -> Iterator[tuple[str, int, Tensor]]:
         """(metric, first row, (C, B) values) for each block of rows and samples."""
@@ -276,8 +284,7 @@ class Cohort:
 
     def _global(self, table: BatchTable) -> Tensor:
         """(C, T, B) indices into the training samples."""
-        shards = [torch.from_numpy(np.asarray(self.data.shards[node])) for node in self.nodes_K.tolist()]
-        rows = [shard[positions] for shard, positions in zip(shards, table.samples, strict=True)]
+        rows = [torch.from_numpy(shard)[at] for shard, at in zip(self.shards, table.samples, strict=True)]
         return torch.stack(rows).to(self.engine.device)
 
     def _gather(self, samples: Tensor) -> tuple[Tensor, Tensor]:

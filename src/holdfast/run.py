@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -101,7 +102,7 @@ def run(
         directory.mkdir(parents=True)
         pinned = _pinned(experiment, prepared).as_yaml()
         (directory / "experiment.yaml").write_text(pinned, encoding="utf-8")
-        conductor.begin(digest(pinned))
+        conductor.digest = digest(pinned)
         return conductor.conduct(prepared)
 
 
@@ -128,14 +129,15 @@ def resume(
     with _Conductor(experiment, directory, data_dir, runtime, console, Path(checkpoint.source)) as conductor:
         prepared = conductor.prepare()
         rewind(directory, checkpoint.position)
-        conductor.begin(checkpoint.experiment)
+        conductor.digest = checkpoint.experiment
         return conductor.conduct(prepared, checkpoint)
 
 
 def _free_directory(experiment: Experiment, out: str | Path | None) -> Path:
     if out is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        return Path("runs") / f"{stamp}-{experiment.name.replace(' ', '-')}"
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{experiment.name.replace(' ', '-')}"
+        wanted = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+        return next(directory for directory in wanted if not directory.exists())
     directory = Path(out)
     if directory.exists():
         remedy = "Name another, or remove it; `holdfast resume` goes on with an interrupted run."
@@ -188,10 +190,6 @@ class _Conductor:
             except InputError as error:
                 raise self.experiment.blame(name, error) from error.__cause__
         return prepared
-
-    def begin(self, experiment: str) -> None:
-        """Note the digest of the experiment file that was written."""
-        self.digest = experiment
 
     def conduct(self, prepared: dict[str, Prepared], checkpoint: Checkpoint | None = None) -> Result:
         """All variants that are not done, then the summary, the plots and the report."""

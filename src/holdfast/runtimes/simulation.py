@@ -85,10 +85,10 @@ class Simulation:
 
     def diverged(self) -> bool:
         """Whether the model, or every honest peer's, holds a value that is not finite."""
-        x_KD = self.models()
+        finite_K = self.models().sum(1).isfinite()
         if self.run.peers:
-            x_KD = x_KD[torch.from_numpy(self.run.honest)]
-        return len(x_KD) > 0 and not bool(x_KD.sum(1).isfinite().any())
+            finite_K = finite_K[torch.from_numpy(self.run.honest)]
+        return len(finite_K) > 0 and not bool(finite_K.any())
 
     # ------------------------------------------------------------ a round with a coordinator
 
@@ -158,27 +158,30 @@ class Simulation:
         cohort = self.run.cohort(running, round, self._work(round, running))
         said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort), None, self.log)
         self._train_loss(round, said)
-        self._send(round, packets)
+        W = self.run.weights(round)
+        self._send(round, W, packets)
         now = [part for packet in packets for part in self._in_time(round, packet, np.ones(len(packet), dtype=bool))]
         packets = Packet.gather(now + self._due(round))
-        links_KS = self._links(round, running, packets)
+        links_KS = self._links(round, W, running, packets)
         for spoken in said:
             here = np.searchsorted(running, spoken.cohort.nodes_K)
             merge_peers(self.run.parts, self.nodes, spoken, packets, sparse.csr_array(links_KS[here]), self.log)
 
-    def _send(self, round: int, packets: Sequence[Packet]) -> None:
+    def _send(self, round: int, W: sparse.csr_array, packets: Sequence[Packet]) -> None:
         """Count what each node sends to its neighbours, whoever of them is there to hear it."""
-        links = sparse.coo_array(self.run.weights(round))
+        links = sparse.coo_array(W)
         degrees_N = np.bincount(links.col[links.row != links.col], minlength=len(self.run.everyone))
         for packet in packets:
             self._sent(round, packet, degrees_N[packet.nodes_K])
 
-    def _links(self, round: int, receivers: IntArray, packets: Sequence[Packet]) -> sparse.csr_array:
+    def _links(
+        self, round: int, W: sparse.csr_array, receivers: IntArray, packets: Sequence[Packet]
+    ) -> sparse.csr_array:
         """(K, S) the weights of the links over which a packet's row came to a receiver."""
         senders = np.concatenate([p.nodes_K for p in packets]) if packets else np.zeros(0, dtype=np.int64)
         sent = np.concatenate([np.full(len(p), p.round) for p in packets]) if packets else senders
         newest = {int(node): column for column, node in enumerate(senders)}  # packets are in the order of their rounds
-        links = sparse.coo_array(self.run.weights(round)[receivers][:, senders])
+        links = sparse.coo_array(W[receivers][:, senders])
         rows, columns, weights = links.row.astype(np.int64), links.col.astype(np.int64), links.data
         keep = (receivers[rows] != senders[columns]) & np.isin(columns, list(newest.values()))
         rows, columns, weights = rows[keep], columns[keep], weights[keep]
