@@ -151,7 +151,7 @@ def test_the_order_of_arrival_does_not_matter(name: str) -> None:
     for round in (1, 2):  # the messages of round 1 come late
         cohort = sim.run.cohort(sim.run.everyone, round)
         hosts = [cohort.rows(np.array(nodes)) for nodes in ([4], [0, 3], [2], [1])]
-        packets += speak(parts, sim.nodes, hosts, algorithm.broadcast(sim.server.algorithm), sim.log)[1]
+        packets += speak(parts, sim.nodes, hosts, algorithm.broadcast(sim.server.algorithm))[1]
 
     def merged(order: list[int]) -> State:
         server = ServerSide(algorithm.start(parts.initial_D))

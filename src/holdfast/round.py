@@ -125,7 +125,7 @@ class Spoken:
 
 
 def speak(
-    parts: Parts, side: NodeSide, hosts: Sequence[Cohort], heard: Message | None, log: Log
+    parts: Parts, side: NodeSide, hosts: Sequence[Cohort], heard: Message | None
 ) -> tuple[list[Spoken], list[Packet]]:
     """Local work → trigger → attack → encode.
 
@@ -134,12 +134,11 @@ def speak(
         side: what the nodes remember; brought up to date.
         hosts: the nodes at work, in groups that compute together.
         heard: the coordinator's broadcast; ``None`` among peers.
-        log: where events go.
 
     Returns:
         What every node would say, and the packets of those who speak, one for each host.
     """
-    said = [_work(parts, side, cohort, heard, log) for cohort in hosts]
+    said = [_work(parts, side, cohort, heard) for cohort in hosts]
     return said, _packets(parts, side, [spoken.speaking() for spoken in said])
 
 
@@ -159,7 +158,7 @@ def _packets(parts: Parts, side: NodeSide, said: Sequence[Spoken]) -> list[Packe
     return [_encode(parts, side, spoken) for spoken in _lie(parts, side, said)]
 
 
-def _work(parts: Parts, side: NodeSide, cohort: Cohort, heard: Message | None, log: Log) -> Spoken:
+def _work(parts: Parts, side: NodeSide, cohort: Cohort, heard: Message | None) -> Spoken:
     nodes, algorithm = cohort.nodes_K, parts.algorithm
     with stage("local work", cohort.round, nodes):
         node = _recall(parts, side, cohort)
@@ -169,8 +168,6 @@ def _work(parts: Parts, side: NodeSide, cohort: Cohort, heard: Message | None, l
             node, message = algorithm.local(node, heard, cohort)
         else:
             node, message = algorithm.local(node, cohort)
-        for lost in nodes[(~message.losses_K.isfinite()).cpu().numpy()].tolist():
-            log.event(cohort.round, "nan_loss", lost)
     with stage("trigger", cohort.round, nodes):
         speaks_K = _trigger(parts, side, cohort, message, heard)
         if isinstance(algorithm, ServerAlgorithm):

@@ -1,0 +1,138 @@
+"""Rounds among peers: the nodes hosted here work, exchange with their neighbours, and merge what they hear."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from torch import Tensor, from_numpy
+
+from holdfast.algorithms import PeerAlgorithm
+from holdfast.cohort import Cohort
+from holdfast.message import RowStore
+from holdfast.packet import Packet
+from holdfast.prepare import Prepared
+from holdfast.record.recorder import Recorder
+from holdfast.round import NodeSide, Spoken, merge_peers, speak
+from holdfast.runtimes.rounds import Rounds, grouped
+from holdfast.types import BoolArray, FloatArray, IntArray, State
+
+__all__ = ["PeerRounds", "losses", "side_of", "side_state"]
+
+
+class PeerRounds(Rounds):
+    """Every round of the peers hosted here; how they reach the others is left open."""
+
+    def __init__(self, run: Prepared, log: Recorder, here: IntArray | None = None) -> None:
+        super().__init__(run, log)
+        self.here = run.everyone if here is None else here
+        self.nodes = NodeSide()
+
+    @property
+    def watched(self) -> IntArray:
+        """The nodes whose outages are recorded here."""
+        return self.here
+
+    @abstractmethod
+    def exchange(self, round: int, packets: Sequence[Packet]) -> Sequence[Packet]:
+        """Send the packets of the nodes here; theirs, and those of their neighbours, of this round."""
+
+    def hosts(self, cohort: Cohort) -> list[Cohort]:
+        """The groups of nodes that compute together: here, everyone."""
+        return [cohort]
+
+    def play(self, round: int) -> None:
+        """Local work → exchange → merge."""
+        running = self.here[self.weather.up(round, self.here)]
+        cohort = self.run.cohort(running, round, self._work(round, running))
+        said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort) if len(running) else [], None)
+        if said:
+            self._train_loss(round, running, losses(said))
+        W = self.run.weights(round)
+        self._send(round, W, packets)
+        now = [
+            p
+            for packet in self.exchange(round, packets)
+            for p in self._in_time(round, packet, np.ones(len(packet), dtype=bool))
+        ]
+        heard = Packet.gather(now + self._due(round))
+        links_KS = self._links(round, W, running, heard)
+        for spoken in said:
+            here = np.searchsorted(running, spoken.cohort.nodes_K)
+            merge_peers(self.run.parts, self.nodes, spoken, heard, sparse.csr_array(links_KS[here]), self.log)
+
+    def models(self) -> Tensor:
+        """The (K, D) models of the nodes hosted here."""
+        algorithm, store = self.run.parts.algorithm, self.nodes.stores["algorithm"]
+        assert isinstance(algorithm, PeerAlgorithm)
+        started = np.setdiff1d(self.here, store.missing(self.here))
+        if len(started) == len(self.here):
+            return algorithm.models(store.take(started))
+        x_KD = self.run.parts.initial_D.repeat(len(self.here), 1)
+        if len(started):
+            x_KD[from_numpy(np.searchsorted(self.here, started))] = algorithm.models(store.take(started))
+        return x_KD
+
+    def _send(self, round: int, W: sparse.csr_array, packets: Sequence[Packet]) -> None:
+        """Count what each node sends to its neighbours, whoever of them is there to hear it."""
+        links = sparse.coo_array(W)
+        degrees_N = np.bincount(links.col[links.row != links.col], minlength=len(self.run.everyone))
+        for packet in packets:
+            self._sent(round, packet, degrees_N[packet.nodes_K])
+
+    def _links(
+        self, round: int, W: sparse.csr_array, receivers: IntArray, packets: Sequence[Packet]
+    ) -> sparse.csr_array:
+        """(K, S) the weights of the links over which a packet's row came to a receiver."""
+        senders = np.concatenate([p.nodes_K for p in packets]) if packets else np.zeros(0, dtype=np.int64)
+        sent = np.concatenate([np.full(len(p), p.round) for p in packets]) if packets else senders
+        newest = {int(node): column for column, node in enumerate(senders)}  # packets are in the order of their rounds
+        links = sparse.coo_array(W[receivers][:, senders])
+        rows, columns, weights = links.row.astype(np.int64), links.col.astype(np.int64), links.data
+        keep = (receivers[rows] != senders[columns]) & np.isin(columns, list(newest.values()))
+        rows, columns, weights = rows[keep], columns[keep], weights[keep]
+        arrives = np.ones(len(rows), dtype=bool)
+        for then in np.unique(sent[columns]).tolist():
+            those = sent[columns] == then
+            arrives[those] = self.weather.delivers(then, senders[columns[those]], receivers[rows[those]])
+        self._received(round, packets, receivers[rows], arrives)
+        shape = (len(receivers), len(senders))
+        return sparse.csr_array((weights[arrives], (rows[arrives], columns[arrives])), shape=shape)
+
+    def _received(self, round: int, packets: Sequence[Packet], receivers_E: IntArray, arrives_E: BoolArray) -> None:
+        """Count what each node receives from its neighbours, and what a link to it has lost."""
+        if packets:  # all of one size
+            nodes, links = np.unique(receivers_E[arrives_E], return_counts=True)
+            self._traffic(round, "down", nodes, links, packets[0].row_bytes, packets[0].header_bytes)
+        for node, count in zip(*np.unique(receivers_E[~arrives_E], return_counts=True), strict=True):
+            self.log.event(round, "lost", int(node), messages=int(count))
+
+    def state(self) -> State:
+        """Everything that the next round depends on, as named tensors."""
+        return super().state() | side_state(self.nodes)
+
+    def restore(self, tensors: State) -> None:
+        """Go on from a state."""
+        super().restore(tensors)
+        self.nodes = side_of({key: value.to(self.run.engine.device) for key, value in tensors.items()})
+
+
+def losses(said: Sequence[Spoken]) -> FloatArray:
+    """(K,) the training losses of what some nodes said."""
+    joined: FloatArray = np.concatenate([spoken.message.losses_K.cpu().numpy() for spoken in said])
+    return joined
+
+
+def side_state(side: NodeSide) -> State:
+    """What nodes remember, as named tensors."""
+    return {f"nodes/{name}/{k}": v for name, store in side.stores.items() for k, v in store.state().items()}
+
+
+def side_of(tensors: State) -> NodeSide:
+    """What nodes remember, from named tensors."""
+    side = NodeSide()
+    for name, state in grouped(tensors, "nodes").items():
+        side.stores[name] = RowStore.of(state)
+    return side

@@ -1,0 +1,172 @@
+"""What every runtime shares: the weather, what is in transit, and the account of what was sent."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+
+import numpy as np
+from torch import Tensor, tensor
+
+from holdfast.packet import Packet
+from holdfast.prepare import Prepared
+from holdfast.record.recorder import Recorder
+from holdfast.runtimes.measure import measure
+from holdfast.runtimes.weather import Weather
+from holdfast.types import BoolArray, FloatArray, IntArray, State
+
+__all__ = ["Rounds", "below", "grouped"]
+
+TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers")
+"""What is added up over the nodes of a round."""
+OUTAGES_UP_TO = 100_000
+"""Up to how many nodes every crash and return is an event; above, nobody looks at all nodes in every round."""
+
+
+class Rounds(ABC):
+    """One variant of an experiment, round by round.
+
+    Args:
+        run: the prepared variant.
+        log: where events and metrics go.
+    """
+
+    def __init__(self, run: Prepared, log: Recorder) -> None:
+        self.run, self.log = run, log
+        self.weather = Weather(run.experiment.faults, run.experiment.seed)
+        self.transit: list[tuple[int, Packet]] = []
+        self.totals = Counter[str]()
+        self.messages = 0
+        self.round = 0
+
+    def step(self, round: int) -> None:
+        """One round, from 1."""
+        self.totals = Counter(dict.fromkeys(TOTALS, 0))
+        self._outages(round)
+        self.play(round)
+        for name, total in self.totals.items():
+            self.log.metric(round, name, total)
+        self.round = round
+
+    @abstractmethod
+    def play(self, round: int) -> None:
+        """What happens in a round."""
+
+    @abstractmethod
+    def models(self) -> Tensor:
+        """The model, (1, D), or every peer's, (N, D)."""
+
+    def measure(self, round: int, last: bool = False) -> dict[str, float]:
+        """Evaluate, record, and hand back the metrics of the whole run."""
+        return measure(self.run, self.models(), round, last, self.log)
+
+    def diverged(self) -> bool:
+        """Whether the model, or every honest peer's, holds a value that is not finite."""
+        finite_K = self.models().sum(1).isfinite()
+        if self.run.peers:
+            finite_K = finite_K[self.run.honest]
+        return len(finite_K) > 0 and not bool(finite_K.any())
+
+    @property
+    def watched(self) -> IntArray:
+        """The nodes whose outages are recorded here."""
+        return self.run.everyone
+
+    @property
+    def note(self) -> str:
+        """What else is worth showing beside the progress, in a few words."""
+        return ""
+
+    # ------------------------------------------------------------ weather and transit
+
+    def _outages(self, round: int) -> None:
+        """Record who went down or came back, and who is slow."""
+        if not self.run.experiment.faults or len(self.watched) > OUTAGES_UP_TO:
+            return
+        nodes = self.watched
+        up, before = (
+            self.weather.up(round, nodes),
+            self.weather.up(round - 1, nodes) if round > 1 else np.ones(len(nodes), bool),
+        )
+        for kind, struck in (("crash", before & ~up), ("return", up & ~before)):
+            for node in nodes[struck].tolist():
+                self.log.event(round, kind, node)
+
+    def _work(self, round: int, nodes_K: IntArray) -> np.ndarray:
+        work_K = self.weather.work(round, nodes_K)
+        for node, share in zip(nodes_K[work_K < 1].tolist(), work_K[work_K < 1].tolist(), strict=True):
+            self.log.event(round, "straggle", node, work=share)
+        return work_K
+
+    def _in_time(self, round: int, packet: Packet, there: BoolArray) -> list[Packet]:
+        """The part of a packet that arrives in its own round; the rest that arrives at all stays in transit."""
+        lateness_K = self.weather.lateness(round, packet.nodes_K)
+        for late in np.unique(lateness_K[there & (lateness_K > 0)]).tolist():
+            self.transit.append((round + late, packet.rows(np.flatnonzero(there & (lateness_K == late)))))
+        now = packet.rows(np.flatnonzero(there & (lateness_K == 0)))
+        return [now] if len(now) else []
+
+    def _due(self, round: int) -> list[Packet]:
+        """What was in transit and arrives now; what is too stale for the algorithm is an event, and lost."""
+        due = [packet for when, packet in self.transit if when == round]
+        self.transit = [(when, packet) for when, packet in self.transit if when > round]
+        for packet in due:
+            staleness = round - packet.round
+            kind = "stale" if staleness <= self.run.parts.algorithm.max_staleness else "late"
+            for node in packet.nodes_K.tolist():
+                self.log.event(round, kind, node, staleness=staleness)
+        return [packet for packet in due if round - packet.round <= self.run.parts.algorithm.max_staleness]
+
+    # ------------------------------------------------------------ the account
+
+    def _sent(self, round: int, packet: Packet, copies_K: IntArray) -> None:
+        """Record that each node of a packet sent so many copies of its row."""
+        self._traffic(round, "up", packet.nodes_K, copies_K, packet.row_bytes, packet.header_bytes)
+        self.messages += int(copies_K.sum())
+        self.totals["speakers"] += len(packet)
+
+    def _traffic(
+        self, round: int, direction: str, nodes_K: IntArray, copies_K: IntArray, size: int, header: int
+    ) -> None:
+        """Record the bytes of each node, and add them to the round's: payloads and headers apart."""
+        for name, bytes_each in ((f"bytes_{direction}", size), (f"header_bytes_{direction}", header)):
+            self.log.metrics(round, name, nodes_K, copies_K * bytes_each)
+            self.totals[name] += int(copies_K.sum()) * bytes_each
+
+    def _train_loss(self, round: int, nodes_K: IntArray, losses_K: FloatArray) -> None:
+        """Record what the nodes say of their training, and whose loss was not a number."""
+        for node in nodes_K[~np.isfinite(losses_K)].tolist():
+            self.log.event(round, "nan_loss", node)
+        self.log.metrics(round, "train_loss", nodes_K, losses_K)
+        honest = losses_K[~self.run.parts.is_byzantine(nodes_K)]
+        if len(honest):
+            self.log.metric(round, "train_loss", float(honest.mean()))
+
+    # ------------------------------------------------------------ checkpoint
+
+    def state(self) -> State:
+        """Everything that the next round depends on, as named tensors."""
+        tensors: State = {"messages": tensor(self.messages), "round": tensor(self.round)}
+        for number, (when, packet) in enumerate(self.transit):
+            tensors[f"transit/{number}/when"] = tensor(when)
+            tensors |= {f"transit/{number}/{k}": v for k, v in packet.state().items()}
+        return tensors
+
+    def restore(self, tensors: State) -> None:
+        """Go on from a state."""
+        at = {key: value.to(self.run.engine.device) for key, value in tensors.items()}
+        self.messages, self.round = int(at["messages"]), int(at["round"])
+        transit = sorted(grouped(at, "transit").items(), key=lambda item: int(item[0]))
+        self.transit = [(int(state["when"]), Packet.of(state)) for _, state in transit]
+
+
+def below(tensors: State, prefix: str) -> State:
+    """The tensors ``prefix/key`` by key."""
+    return {key[len(prefix) + 1 :]: value for key, value in tensors.items() if key.startswith(prefix + "/")}
+
+
+def grouped(tensors: State, prefix: str) -> dict[str, State]:
+    """The tensors ``prefix/group/key`` by group."""
+    found = below(tensors, prefix)
+    groups = dict.fromkeys(key.partition("/")[0] for key in found)
+    return {group: below(found, group) for group in groups}
