@@ -320,6 +320,7 @@ class Objective:
     ) -> Gradients:
         """The engine's gradients with penalties and the extra term, clipped by value and then by norm."""
         found = engine.gradients(views, batch)
+        engine.batches += 1
         extra = engine.layout.views(extra_CD) if extra_CD is not None else {}
         gradients = {}
         for name, gradient in found.parameters.items():  # never in place: autograd may hand out one tensor twice

@@ -79,6 +79,7 @@ class Engine(ABC):
         self.evaluator = copy.deepcopy(self.model).eval()
         self.loss, self.device, self.chunk = loss, device, chunk
         self.coupled = coupled(model)
+        self.batches = 0  # how many were computed: a sign of life
         self._dtypes = {name: b.dtype for name, b in self.model.state_dict().items() if not b.is_floating_point()}
 
     def split(self, views: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -20,6 +20,7 @@ from holdfast.codecs import Codec
 from holdfast.component import as_input_error
 from holdfast.errors import InputError
 from holdfast.faults import Fault
+from holdfast.network import Network
 from holdfast.partitions import Partition
 from holdfast.problems import Problem
 from holdfast.topologies import Topology
@@ -71,6 +72,7 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     trigger: Annotated[Trigger, Choice(Trigger)] = Field(
         default_factory=partial(build, Trigger, "periodic"), description="who speaks in a round"
     )
+    network: Network = Field(Network(), description="how real processes play their rounds")
     faults: tuple[Annotated[Fault, Choice(Fault)], ...] = Field((), description="what goes wrong")
     evaluate_every: int = Field(1, ge=1, description="rounds between evaluations; the last round is always evaluated")
     metrics: tuple[str, ...] | None = Field(None, description="which metrics to evaluate; all that apply without it")

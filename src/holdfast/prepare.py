@@ -88,10 +88,15 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares variants, and makes once what they share: same data, same split, same first model."""
+    """Prepares variants, and makes once what they share: same data, same split, same first model.
 
-    def __init__(self, data_dir: Path | None = None) -> None:
-        self.data_dir = data_dir
+    Args:
+        data_dir: where data sets lie.
+        rows: how many nodes compute in this process; all that are asked in a round without it.
+    """
+
+    def __init__(self, data_dir: Path | None = None, rows: int | None = None) -> None:
+        self.data_dir, self.rows = data_dir, rows
         self._made: dict[str, Any] = {}
 
     def prepare(self, experiment: Experiment) -> Prepared:
@@ -123,7 +128,7 @@ class Preparer:
                 task.loss,
                 wanted=experiment.engine,
                 chunk=experiment.chunk_rows,
-                rows=experiment.asked,
+                rows=experiment.asked if self.rows is None else self.rows,
                 batch_size=batch_size,
                 memory=experiment.memory_mb * 2**20,
                 device=device,

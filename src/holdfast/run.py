@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
@@ -26,14 +26,42 @@ from holdfast.record.recorder import Recorder, rewind
 from holdfast.record.report import write_report
 from holdfast.record.summary import summarise
 from holdfast.runtimes.debug import Debug
+from holdfast.runtimes.rounds import Rounds, StoppedError
 from holdfast.runtimes.simulation import Simulation
 
-__all__ = ["Result", "resume", "run"]
+__all__ = ["Deployment", "Result", "resume", "run"]
 
 Runtime = Literal["simulation", "debug"]
-RUNTIMES: dict[str, type[Simulation]] = {"simulation": Simulation, "debug": Debug}
 PICTURED_NODES = 100
 PICTURED_EDGES = 5000
+
+
+Make = Callable[[str, Prepared, Recorder, threading.Event, Callable[[str], None]], Rounds]
+"""``make(variant, run, log, stopping, status) -> rounds``; ``stopping`` is set when the user wants to stop, ``status``
+shows what is waited for."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the rounds of a run are played.
+
+    Args:
+        make: the rounds of a variant.
+        rows: how many nodes compute in this process; all that are asked without it.
+        pinned: whether the engine chosen here is that of the run, to be written into its experiment.
+        opened: called with the run directory, once there is one.
+    """
+
+    make: Make
+    rows: int | None = None
+    pinned: bool = True
+    opened: Callable[[Path], None] = lambda directory: None
+
+
+RUNTIMES = {
+    "simulation": Deployment(lambda variant, run, log, stopping, status: Simulation(run, log)),
+    "debug": Deployment(lambda variant, run, log, stopping, status: Debug(run, log)),
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +99,7 @@ def run(
     out: str | Path | None = None,
     *,
     data_dir: str | Path | None = None,
-    runtime: Runtime = "simulation",
+    runtime: Runtime | Deployment = "simulation",
     console: Console | None = None,
     source: Path | None = None,
 ) -> Result:
@@ -81,7 +109,7 @@ def run(
         experiment: what to run.
         out: the directory to make; ``runs/<time>-<name>`` without it.
         data_dir: where data sets lie; the environment variable HOLDFAST_DATA without it.
-        runtime: ``simulation``, or ``debug`` to compute one node at a time.
+        runtime: ``simulation``, ``debug`` to compute one node at a time, or a deployment.
         console: where progress is shown; nowhere without one.
         source: the folder of the experiment file.
 
@@ -97,10 +125,11 @@ def run(
         ('done', 'report.html')
     """
     directory = _free_directory(experiment, out)
-    with _Conductor(experiment, directory, data_dir, runtime, console, source or Path.cwd()) as conductor:
+    deployment = RUNTIMES[runtime] if isinstance(runtime, str) else runtime
+    with _Conductor(experiment, directory, data_dir, deployment, console, source or Path.cwd()) as conductor:
         prepared = conductor.prepare()
         directory.mkdir(parents=True)
-        pinned = _pinned(experiment, prepared).as_yaml()
+        pinned = (_pinned(experiment, prepared) if conductor.runtime.pinned else experiment).as_yaml()
         (directory / "experiment.yaml").write_text(pinned, encoding="utf-8")
         conductor.digest = digest(pinned)
         return conductor.conduct(prepared)
@@ -110,7 +139,7 @@ def resume(
     directory: str | Path,
     *,
     data_dir: str | Path | None = None,
-    runtime: Runtime = "simulation",
+    runtime: Runtime | Deployment = "simulation",
     console: Console | None = None,
 ) -> Result:
     """Go on with an interrupted run, to the very numbers that an unbroken one gives.
@@ -126,7 +155,8 @@ def resume(
     if digest(file.read_text(encoding="utf-8")) != checkpoint.experiment:
         remedy = "Restore the file, or run the changed experiment with `holdfast run` into a directory of its own."
         raise InputError(str(file), "be the experiment of the checkpoint", "a changed one", remedy)
-    with _Conductor(experiment, directory, data_dir, runtime, console, Path(checkpoint.source)) as conductor:
+    deployment = RUNTIMES[runtime] if isinstance(runtime, str) else runtime
+    with _Conductor(experiment, directory, data_dir, deployment, console, Path(checkpoint.source)) as conductor:
         prepared = conductor.prepare()
         rewind(directory, checkpoint.position)
         conductor.digest = checkpoint.experiment
@@ -161,7 +191,7 @@ class _Conductor:
     experiment: Experiment
     directory: Path
     data_dir: str | Path | None
-    runtime: Runtime
+    runtime: Deployment
     console: Console | None
     source: Path
     facts: dict[str, Any] = field(default_factory=dict)
@@ -182,7 +212,7 @@ class _Conductor:
     def prepare(self) -> dict[str, Prepared]:
         """Every variant, ready to run: whatever is wrong with any of them shows before the first round."""
         self.live.status("loading data and choosing the engine")
-        preparer = Preparer(Path(self.data_dir) if self.data_dir is not None else None)
+        preparer = Preparer(Path(self.data_dir) if self.data_dir is not None else None, self.runtime.rows)
         prepared = {}
         for name, variant in self.experiment.runs():
             try:
@@ -194,6 +224,7 @@ class _Conductor:
     def conduct(self, prepared: dict[str, Prepared], checkpoint: Checkpoint | None = None) -> Result:
         """All variants that are not done, then the summary, the plots and the report."""
         self.facts = dict(checkpoint.facts) if checkpoint else {}
+        self.runtime.opened(self.directory)
         with _interruptible(self.stopping):
             for name, run in prepared.items():
                 if self.facts.get(name, {}).get("status") in ("done", "diverged") or self.stopping.is_set():
@@ -208,7 +239,7 @@ class _Conductor:
     def _variant(self, name: str, run: Prepared, checkpoint: Checkpoint | None) -> dict[str, Any]:
         start = checkpoint.round if checkpoint else 0
         with Recorder(self.directory, name, purge_step=start + 1 if checkpoint else None) as log:
-            simulation = RUNTIMES[self.runtime](run, log)
+            simulation = self.runtime.make(name, run, log, self.stopping, self.live.status)
             clock = _Clock(checkpoint.seconds if checkpoint else 0.0)
             if checkpoint:
                 simulation.restore(checkpoint.tensors)
@@ -224,29 +255,30 @@ class _Conductor:
             self._checkpoint(name, simulation, log, clock)
         return about
 
-    def _rounds(
-        self, name: str, run: Prepared, simulation: Simulation, log: Recorder, start: int, clock: _Clock
-    ) -> str:
+    def _rounds(self, name: str, run: Prepared, simulation: Rounds, log: Recorder, start: int, clock: _Clock) -> str:
         """The rounds after ``start``; how they ended."""
         experiment, found = run.experiment, {}
         for round in range(start + 1, experiment.rounds + 1):
             if self.stopping.is_set():
                 return "interrupted"
-            with clock:
-                simulation.step(round)
+            try:
+                with clock:
+                    simulation.step(round)
+            except StoppedError:
+                return "interrupted"
             if diverged := simulation.diverged():
                 log.event(round, "diverged")
             last = diverged or round == experiment.rounds
             if last or round % experiment.evaluate_every == 0:
                 found = simulation.measure(round, last)
-            self.live.update(name, round, found, log.bytes_up, log.events)
+            self.live.update(name, round, found, log.bytes_up, log.events, simulation.note)
             if diverged:
                 return "diverged"
             if round % experiment.checkpoint_every == 0 and not last:
                 self._checkpoint(name, simulation, log, clock)
         return "done"
 
-    def _checkpoint(self, name: str, simulation: Simulation, log: Recorder, clock: _Clock) -> None:
+    def _checkpoint(self, name: str, simulation: Rounds, log: Recorder, clock: _Clock) -> None:
         position = log.position()
         Checkpoint(
             self.digest,
@@ -293,7 +325,7 @@ def _interruptible(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _about(run: Prepared, simulation: Simulation, status: str, seconds: float) -> dict[str, Any]:
+def _about(run: Prepared, simulation: Rounds, status: str, seconds: float) -> dict[str, Any]:
     engine = {
         "name": run.engine.name,
         "chunk_rows": run.engine.chunk,

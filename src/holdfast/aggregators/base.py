@@ -29,6 +29,8 @@ class Aggregator(Component):
     """
 
     family: ClassVar[str] = "aggregators"
+    takes_missing: ClassVar[bool] = False
+    """Whether a value that is not finite costs a row that one coordinate alone, so that lossy links may leave holes."""
 
     @property
     def tolerates(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -37,6 +39,8 @@ class Median(Robust):
         Yin et al., "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates" (ICML 2018),
         Definition 1.
     """
+
+    takes_missing: ClassVar[bool] = True
 
     upper: bool = Field(False, description="whether an even number of values yields the greater of the middle two")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,8 @@ class NanMean(Aggregator):
         Damaskinos et al., "AggregaThor: Byzantine Machine Learning via Robust Gradient Aggregation" (SysML
         2019), which averages what its lossy links deliver.
     """
+
+    takes_missing: ClassVar[bool] = True
 
     def aggregate(
         self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,8 @@ class TrimmedMean(Robust):
         Yin et al., "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates" (ICML 2018),
         Definition 2.
     """
+
+    takes_missing: ClassVar[bool] = True
 
     def requires(self, f: int) -> int:
         """2f + 1 rows: an honest majority."""

@@ -25,6 +25,9 @@ class Algorithm(Component):
 
     family: ClassVar[str] = "algorithms"
 
+    says: ClassVar[tuple[str, ...]] = ("x",)
+    """The channels of what the nodes say, each of D columns; a receiver refuses any other."""
+
     max_staleness: int = Field(0, ge=0, description="how late a message may come and still count, in rounds")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,6 +63,17 @@ class Codec(Component):
     @abstractmethod
     def decode(self, payload: Payload) -> Tensor:
         """The (K, D) float32 rows of a payload, up to the codec's stated error."""
+
+    def template(self, columns: int) -> Payload:
+        """One row's payload, whose names, dtypes and shapes any row of that many columns has.
+
+        Example:
+            >>> from holdfast.codecs import TopK
+            >>> TopK(fraction=0.5).template(4).tensors["indices"].shape
+            torch.Size([1, 2])
+        """
+        draws = Draws(0, "template", np.zeros(1, dtype=np.int64), 0)
+        return self.encode(self.start(1, columns), torch.zeros(1, columns), draws)[1]
 
     def width(self, columns: int) -> int:
         """How many ``values`` the codec leaves of a row of that many columns; all of them by default."""

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 from torch import Tensor, tensor
 
+from holdfast.errors import HoldfastError
 from holdfast.packet import Packet
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
@@ -15,12 +16,16 @@ from holdfast.runtimes.measure import measure
 from holdfast.runtimes.weather import Weather
 from holdfast.types import BoolArray, FloatArray, IntArray, State
 
-__all__ = ["Rounds", "below", "grouped"]
+__all__ = ["Rounds", "StoppedError", "below", "grouped"]
 
 TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers")
 """What is added up over the nodes of a round."""
 OUTAGES_UP_TO = 100_000
 """Up to how many nodes every crash and return is an event; above, nobody looks at all nodes in every round."""
+
+
+class StoppedError(HoldfastError):
+    """The user stopped the run while it waited for nodes; nothing of the round has happened yet."""
 
 
 class Rounds(ABC):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -31,6 +33,8 @@ class FedAvg(LocalTraining, ServerAlgorithm):
         >>> FedAvg(local_epochs=2, batch_size=10).optimizer.lr
         0.1
     """
+
+    says: ClassVar[tuple[str, ...]] = ("update",)
 
     keep_local: bool = Field(
         False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from holdfast.algorithms.base import ServerAlgorithm
@@ -28,6 +30,8 @@ class RobustSGD(ServerAlgorithm):
         >>> RobustSGD(batch_size=64, optimizer={"name": "adam", "lr": 0.001}).optimizer.name
         'adam'
     """
+
+    says: ClassVar[tuple[str, ...]] = ("gradient",)
 
     batch_size: int | None = Field(32, ge=1, description="samples in a batch; null takes all samples of the node")
     optimizer: Optimizer = Field(

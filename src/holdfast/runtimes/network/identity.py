@@ -5,46 +5,37 @@ TLS tells the members of a run from everyone else; which member speaks is told b
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count, groupby, pairwise
 from pathlib import Path
 
 import msgspec
 import yaml
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from holdfast.errors import InputError, nearest
 from holdfast.experiment import _Loader
 from holdfast.record.files import write_atomically
+from holdfast.runtimes.network import certificates
 
 __all__ = ["COORDINATOR", "ROSTER", "Entry", "Identity", "Roster", "make_keys", "parse_rows", "show_rows", "verify"]
 
 COORDINATOR = "coordinator"
-"""The name that is reserved for the coordinator."""
+"""The coordinator's name, which no node may have."""
 ROSTER = "roster.yaml"
-"""The file in the folder of all keys that says which key is whose."""
+"""The file, in the folder of all keys, that says which key is whose."""
 
-_AUTHORITY_KEY, _AUTHORITY, _KEY, _CERTIFICATE, _BELIEVED = "ca.key", "ca.crt", "key.pem", "cert.pem", "coordinator.key"
-_RESERVED = (COORDINATOR, ".", "..", _AUTHORITY_KEY, _AUTHORITY, ROSTER)  # a node's name is a folder beside these
+_BELIEVED = "coordinator.key"
+_RESERVED = (COORDINATOR, ".", "..", ROSTER, certificates.AUTHORITY_KEY, certificates.AUTHORITY)  # a name is a folder
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PUBLIC = re.compile(r"[0-9a-f]{64}")
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _ROWS = re.compile(r"([0-9]{1,7})(?:-([0-9]{1,7}))?")
 _DOMAIN = b"holdfast manifest 1\0"
-_HERE = ("localhost", "127.0.0.1", "::1")
-_SKEW = timedelta(days=1)  # by how much a machine's clock may be late when its certificate is new
-_NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: no expiry that is well defined
-_DAMAGE = (ValueError, TypeError, IndexError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 @dataclass(frozen=True)
@@ -79,23 +70,18 @@ class Identity:
             InputError: files are missing, damaged or do not belong together, or the certificate is not valid now.
         """
         folder = Path(folder).resolve()
-        authority, certificate = _certificate(folder / _AUTHORITY), _certificate(folder / _CERTIFICATE)
-        key = _private_key(folder / _KEY)
-        _check_issued(folder, certificate, authority)
-        _check_pair(folder / _KEY, key, certificate)
-        _check_clock(folder / _CERTIFICATE, certificate)
-        identity = cls(_common_name(folder / _CERTIFICATE, certificate), key, folder)
-        _ = identity.coordinator  # a node that does not know whom to believe is told so now
+        identity = cls(*certificates.read_member(folder), folder)
+        _ = identity.coordinator  # a node that is not told whom to believe says so now
         return identity
 
     @property
     def public(self) -> str:
         """The public key, 64 hexadecimal digits."""
-        return _hex(self.key)
+        return self.key.public_key().public_bytes_raw().hex()
 
     @property
     def coordinator(self) -> str | None:
-        """The public key of the coordinator that a node is to believe; None for the coordinator, or without a folder.
+        """The public key of the coordinator that a node is to believe; None of the coordinator, or without a folder.
 
         Raises:
             InputError: the node's folder does not say it.
@@ -103,31 +89,29 @@ class Identity:
         if self.folder is None or self.name == COORDINATOR:
             return None
         path = self.folder / _BELIEVED
-        believed = _bytes(path).decode(errors="replace").strip()
-        _check_public(str(path), believed)
-        return believed
+        return _public(str(path), certificates.read(path).decode(errors="replace").strip())
 
     def sign(self, statement: bytes) -> bytes:
         """The 64 bytes of a signature, which holds for manifests of Holdfast and for nothing else."""
         return self.key.sign(_DOMAIN + statement)
 
     def tls(self) -> dict[str, object]:
-        """The value of zenoh's configuration key ``transport/link/tls``, with certificates on both sides.
+        """The value of zenoh's configuration key ``transport/link/tls``: both ends of a link show certificates.
 
         Raises:
             InputError: the key lives in memory only.
         """
         if self.folder is None:
             remedy = "Make keys and certificates with `holdfast keys`."
-            raise InputError("tls", "have a folder with certificates", f"{self.name}'s key, in memory only", remedy)
-        own = {_KEY: "private_key", _CERTIFICATE: "certificate"}
-        files = {f"{side}_{use}": str(self.folder / file) for side in ("listen", "connect") for file, use in own.items()}
-        checks = {"enable_mtls": True, "verify_name_on_connect": True}
-        return {"root_ca_certificate": str(self.folder / _AUTHORITY), **files, **checks}
+            raise InputError("keys", "be a folder with certificates", f"{self.name}'s key in memory", remedy)
+        own = {"certificate": certificates.CERTIFICATE, "private_key": certificates.KEY}
+        files = {f"{end}_{use}": str(self.folder / file) for end in ("listen", "connect") for use, file in own.items()}
+        trusted = {"root_ca_certificate": str(self.folder / certificates.AUTHORITY)}
+        return {**trusted, **files, "enable_mtls": True, "verify_name_on_connect": True}
 
 
 def verify(public: str, statement: bytes, signature: bytes) -> bool:
-    """Whether the key's owner signed the statement; whatever else is given is False and never an exception.
+    """Whether the key's owner signed the statement; whatever else is given is False, and never an exception.
 
     Args:
         public: the public key, 64 hexadecimal digits.
@@ -142,13 +126,13 @@ def verify(public: str, statement: bytes, signature: bytes) -> bool:
         if not _PUBLIC.fullmatch(public):
             return False
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(signature, _DOMAIN + statement)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+    except (InvalidSignature, ValueError, TypeError):
         return False
     return True
 
 
 def parse_rows(text: str) -> tuple[int, ...]:
-    """The rows, in order, that a text such as ``0-99,120`` names: at most 10 000 000, counted from 0.
+    """The rows, rising, that a text such as ``0-99,120`` names; they are below 10 000 000.
 
     Raises:
         InputError: it is no such text, or it names a row twice.
@@ -161,10 +145,10 @@ def parse_rows(text: str) -> tuple[int, ...]:
     found = [_ROWS.fullmatch(part.strip()) for part in text.split(",")]
     ranges = sorted((int(part[1]), int(part[2] or part[1])) for part in found if part)
     if len(ranges) < len(found) or any(first > last for first, last in ranges):
-        raise InputError("rows", "be numbers below 10000000 and rising ranges, split by commas", text, remedy)
+        raise InputError("rows", "be numbers below 10000000 and rising ranges, with commas between", text, remedy)
     for (_, last), (first, _) in pairwise(ranges):
         if first <= last:
-            raise InputError("rows", f"name each row once, also row {first}", text, remedy)
+            raise InputError("rows", f"name each row once, and so row {first}", text, remedy)
     return tuple(row for first, last in ranges for row in range(first, last + 1))
 
 
@@ -175,13 +159,13 @@ def show_rows(rows: Iterable[int]) -> str:
         >>> show_rows([120, *range(100)])
         '0-99,120'
     """
-    runs = groupby(enumerate(sorted(rows)), key=lambda pair: pair[1] - pair[0])
+    runs = groupby(enumerate(sorted(rows)), key=lambda place: place[1] - place[0])
     spans = [[row for _, row in run] for _, run in runs]
-    return ",".join(f"{span[0]}-{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans)
+    return ",".join(f"{span[0]}-{span[-1]}" if len(span) > 1 else str(span[0]) for span in spans)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the roster knows of a node.
+    """What the roster says of a node.
 
     Args:
         key: its public key, 64 hexadecimal digits.
@@ -200,12 +184,12 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         nodes: the nodes by name.
 
     Raises:
-        InputError: a name or a key is malformed, a key is given twice, or rows overlap.
+        InputError: a name, a key or rows are malformed, a key is given twice, or rows overlap.
 
     Example:
         >>> roster = Roster("0" * 64, {"alice": Entry("1" * 64), "bob": Entry("2" * 64, rows="0-2")})
-        >>> roster.rows_of("alice")
-        (3,)
+        >>> roster.rows_of("alice"), roster.rows_of("bob")
+        ((3,), (0, 1, 2))
     """
 
     coordinator: str
@@ -213,17 +197,14 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a roster."""
-        owners: dict[str, str] = {}
-        for name, public in [("", self.coordinator), *((name, entry.key) for name, entry in self.nodes.items())]:
-            where = f"nodes.{name}.key" if name else COORDINATOR
-            if name:
-                _check_name("nodes", name)
-            _check_public(where, public)
-            if public in owners:
+        owners = {_public(COORDINATOR, self.coordinator): COORDINATOR}
+        for name, entry in self.nodes.items():
+            where = f"nodes.{_name(name)}.key"
+            if _public(where, entry.key) in owners:
                 remedy = "Make a key for each process with `holdfast keys`."
-                raise InputError(where, f"differ from {owners[public]}", public, remedy)
-            owners[public] = where
-        _ = self._stated  # reads the rows, and refuses those that overlap
+                raise InputError(where, f"differ from the key of {owners[entry.key]}", entry.key, remedy)
+            owners[entry.key] = name
+        _ = self._stated  # refuses what are no rows, and rows that overlap
 
     @classmethod
     def load(cls, path: str | Path) -> Roster:
@@ -232,22 +213,22 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         Raises:
             InputError: it cannot be read, or it is no roster.
         """
-        remedy = f"`holdfast keys` writes a {ROSTER}; in one written by hand, quote what looks like a number."
+        content = certificates.read(Path(path))
         try:
-            return msgspec.convert(yaml.load(_bytes(Path(path)), Loader=_Loader), cls)
+            return msgspec.convert(yaml.load(content, Loader=_Loader), cls)
         except (yaml.YAMLError, ValueError) as error:
-            given = " ".join(str(error).split())
-            raise InputError(str(path), "be a roster: coordinator, and nodes with key and rows", given, remedy) from error
+            required, given = "map coordinator to a key, and nodes to names with key and rows", str(error)
+            remedy = f"`holdfast keys` writes a {ROSTER}; in one by hand, put what looks like a number in quotes."
+            raise InputError(str(path), required, " ".join(given.split()), remedy) from error
         except InputError as error:
-            where = error.field if error.field == str(path) else f"{path}: {error.field}"
-            raise InputError(where, error.required, error.given, error.remedy) from error
+            raise InputError(f"{path}: {error.field}", error.required, error.given, error.remedy) from error
 
     def save(self, path: str | Path) -> None:
         """Write the roster to a file, whole or not at all."""
         write_atomically(Path(path), yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False))
 
     def rows_of(self, name: str) -> tuple[int, ...]:
-        """The rows that a node hosts: those stated, else one, the lowest left over, in the order of the roster.
+        """The rows that a node hosts: those stated, or else one, the lowest left over, in the order of the roster.
 
         Raises:
             InputError: the node is not in the roster.
@@ -258,23 +239,21 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
             return self._stated[name]
         taken = {row for rows in self._stated.values() for row in rows}
         left_over = (row for row in count() if row not in taken)
-        places = (other for other in self.nodes if other not in self._stated)
-        return next((row,) for other, row in zip(places, left_over, strict=False) if other == name)
+        silent = (other for other in self.nodes if other not in self._stated)
+        return next((row,) for other, row in zip(silent, left_over, strict=False) if other == name)
 
     @cached_property
     def _stated(self) -> dict[str, tuple[int, ...]]:
-        stated, owners = {}, dict[int, str]()
-        for name, entry in self.nodes.items():
-            if entry.rows is None:
-                continue
+        stated: dict[str, tuple[int, ...]] = {}
+        owners: dict[int, str] = {}
+        for name, rows in [(name, entry.rows) for name, entry in self.nodes.items() if entry.rows is not None]:
             try:
-                stated[name] = parse_rows(entry.rows)
+                stated[name] = parse_rows(rows)
             except InputError as error:
                 raise error.within(f"nodes.{name}") from error
-            twice = [row for row in stated[name] if row in owners]
-            if twice:
-                required = f"leave out row {twice[0]}, which {owners[twice[0]]} hosts"
-                raise InputError(f"nodes.{name}.rows", required, entry.rows, "Give each row to one node.")
+            for row in filter(owners.__contains__, stated[name]):
+                required = f"leave out row {row}, which {owners[row]} hosts"
+                raise InputError(f"nodes.{name}.rows", required, rows, "Give each row to one node.")
             owners |= dict.fromkeys(stated[name], name)
         return stated
 
@@ -283,83 +262,84 @@ def make_keys(
     folder: Path,
     nodes: Sequence[str],
     hosts: Sequence[str] = ("localhost", "127.0.0.1"),
-    rows: Mapping[str, str] = {},  # noqa: B006 (read only)
+    rows: Mapping[str, str] = {},
     days: int = 825,
 ) -> Roster:
-    """Make keys and certificates for the coordinator and some nodes, or add nodes to a folder that has them.
+    """Make keys and certificates for a coordinator and nodes, or add nodes to a folder that has them.
 
     The folder gets a private certificate authority (``ca.key``, ``ca.crt``), ``roster.yaml``, and a folder for each
-    member, which is all that the member needs. A certificate holds for the member's name, for this machine
-    (localhost, 127.0.0.1, ::1) and for all of ``hosts``, since peers dial each other too. What is there already is kept.
+    member, which is all that the member needs. What is there already is kept. A new certificate holds for the
+    member's name, for its own machine (localhost, 127.0.0.1, ::1) and, because peers dial each other too, for all of
+    ``hosts``: TLS keeps strangers out, and which member speaks is told by its signature.
 
     Args:
         folder: where to put them; made if it is not there.
         nodes: names of the nodes to add.
-        hosts: names or IP addresses under which the new members are dialled.
-        rows: by node, the rows that it hosts, such as ``0-99``.
+        hosts: names or IP addresses at which the new members will be dialled.
+        rows: by name of a new node, the rows that it hosts, such as ``0-99``.
         days: for how long the new certificates are valid.
 
     Returns:
         The roster with all nodes.
 
     Raises:
-        InputError: a name is taken or malformed, or something else is wrong; then nothing was written.
+        InputError: a name is malformed or there already, or something else is wrong; then nothing is written.
     """
     folder = Path(folder)
-    _check_terms(hosts, days)
-    first = not (folder / ROSTER).exists()
-    authority = _Authority.fresh() if first else _Authority.load(folder)
-    members = [Identity.fresh(name) for name in ([COORDINATOR, *nodes] if first else nodes)]
-    before = Roster(members[0].public, {}) if first else Roster.load(folder / ROSTER)
-    files = dict(authority.files()) if first else {}
-    _check_new(folder, before, nodes, rows, {*files, *(member.name for member in members)})
-    added = {member.name: Entry(member.public, rows.get(member.name)) for member in members if member.name in nodes}
+    certificates.check_terms(hosts, days)
+    first = not os.path.exists(folder / ROSTER)
+    authority = certificates.Authority.fresh() if first else certificates.Authority.load(folder)
+    coordinator = Identity.fresh(COORDINATOR)
+    before = Roster(coordinator.public, {}) if first else Roster.load(folder / ROSTER)
+    _check_new(folder, before, nodes, rows)
+    members = [Identity.fresh(name) for name in nodes]
+    added = {member.name: Entry(member.public, rows.get(member.name)) for member in members}
     roster = Roster(before.coordinator, before.nodes | added)
-    for member in members:
-        files |= {f"{member.name}/{file}": content for file, content in authority.member(member, hosts, days)}
-        if member.name != COORDINATOR:
-            files[f"{member.name}/{_BELIEVED}"] = f"{roster.coordinator}\n".encode()
+    files = {folder / name: content for name, content in authority.files().items()} if first else {}
+    for member in [coordinator, *members] if first else members:
+        own = authority.member(member.name, member.key, hosts, days)
+        files |= {folder / member.name / name: content for name, content in own.items()}
+    files |= {folder / name / _BELIEVED: f"{roster.coordinator}\n".encode() for name in added}
     _write(folder, files, roster)
     return roster
 
 
-@dataclass(frozen=True)
-class _Authority:
-    """A private certificate authority."""
-
-    key: Ed25519PrivateKey
-    certificate: x509.Certificate
-
-    @classmethod
-    def fresh(cls) -> _Authority:
-        key, name = Ed25519PrivateKey.generate(), _subject("holdfast " + os.urandom(4).hex())
-        started = _builder(name, key.public_key(), _NEVER).issuer_name(name)
-        usage = _usage(key_cert_sign=True, crl_sign=True)
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
-        return cls(key, started.add_extension(constraints, True).add_extension(usage, True).sign(key, None))
-
-    @classmethod
-    def load(cls, folder: Path) -> _Authority:
-        key, certificate = _private_key(folder / _AUTHORITY_KEY), _certificate(folder / _AUTHORITY)
-        _check_pair(folder / _AUTHORITY_KEY, key, certificate)
-        return cls(key, certificate)
-
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        """The files of the authority itself."""
-        yield _AUTHORITY_KEY, _private_pem(self.key)
-        yield _AUTHORITY, self.certificate.public_bytes(Encoding.PEM)
-
-    def member(self, who: Identity, hosts: Sequence[str], days: int) -> Iterator[tuple[str, bytes]]:
-        """The files of a member: its key, its certificate for both ends of a link, and whom it trusts."""
-        builder = _builder(_subject(who.name), who.key.public_key(), _now() + timedelta(days=days))
-        names = [_alternative(name) for name in dict.fromkeys((who.name, *_HERE, *hosts))]
-        both_ends = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-        builder = builder.issuer_name(self.certificate.subject).add_extension(both_ends, critical=False)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(digital_signature=True), critical=True)
-        yield _KEY, _private_pem(who.key)
-        yield _CERTIFICATE, builder.sign(self.key, None).public_bytes(Encoding.PEM)
-        yield _AUTHORITY, self.certificate.public_bytes(Encoding.PEM)
+def _check_new(folder: Path, before: Roster, nodes: Sequence[str], rows: Mapping[str, str]) -> None:
+    taken = set(before.nodes)
+    for name in nodes:
+        if _name(name) in taken or os.path.lexists(folder / name):
+            remedy = f"Choose another; to give {name} a new key, remove its folder and its lines in {ROSTER} first."
+            raise InputError("nodes", "be names that are new", name, remedy)
+        taken.add(name)
+    for name in rows:
+        if name not in nodes:
+            raise InputError("rows", "be of nodes that are added", name, nearest(name, nodes))
 
 
+def _write(folder: Path, files: Mapping[Path, bytes], roster: Roster) -> None:
+    remedy = f"Choose a folder that can be written to, and that is empty or has its {ROSTER}."
+    for path in files:
+        if os.path.lexists(path):
+            raise InputError(str(path), "not be there yet", "an existing file", remedy)
+    try:
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+        roster.save(folder / ROSTER)
+    except OSError as error:
+        raise InputError(str(folder), "be a folder that can be written to", error.strerror, remedy) from error
+
+
+def _name(name: str) -> str:
+    if name in _RESERVED or not _NAME.fullmatch(name):
+        remedy = f"Choose another name; reserved are {', '.join(_RESERVED)}."
+        raise InputError("nodes", "have names of 1 to 64 letters, digits, dots, hyphens and underscores", name, remedy)
+    return name
+
+
+def _public(where: str, public: str) -> str:
+    if not _PUBLIC.fullmatch(public):
+        remedy = "Copy it from the file that `holdfast keys` wrote."
+        raise InputError(where, "be 64 hexadecimal digits, in lower case", public, remedy)
+    return public

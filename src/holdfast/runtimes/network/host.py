@@ -1,0 +1,310 @@
+"""A node's process: it joins a coordinator, loads its own data, and works for the nodes that it hosts."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from holdfast.algorithms import ServerAlgorithm
+from holdfast.checkpoint import digest
+from holdfast.errors import InputError
+from holdfast.experiment import Experiment
+from holdfast.message import Message
+from holdfast.packet import Packet
+from holdfast.prepare import Prepared, Preparer
+from holdfast.round import NodeSide, Spoken, answer, speak
+from holdfast.runtimes.network.desk import ANY_ROUND, Arrived, Expectation
+from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
+from holdfast.runtimes.network.member import Lost, Membership
+from holdfast.runtimes.network.memory import Memory, revived, snapshot
+from holdfast.runtimes.network.outgoing import Outgoing
+from holdfast.runtimes.network.parcel import form_of
+from holdfast.runtimes.network.remote import broadcast_payloads
+from holdfast.runtimes.network.robot import Robot
+from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Parcel, Ready, Sent
+from holdfast.runtimes.weather import Weather
+from holdfast.types import IntArray
+
+__all__ = ["Host", "foreign_classes"]
+
+BEAT = 0.25
+"""Seconds between signs of life."""
+
+
+@dataclass
+class Host:
+    """Serves a coordinator until the run is over.
+
+    Args:
+        membership: the node's place among the others.
+        data_dir: where its data lie.
+        own: the node's own copy of the experiment, of which it trusts the classes; the coordinator's without one.
+        state_dir: where its nodes' state is kept between lives of the process; nowhere without one.
+        say: shows what happens.
+        stopping: set when the user wants to stop.
+    """
+
+    membership: Membership
+    data_dir: Path | None = None
+    own: Experiment | None = None
+    state_dir: Path | None = None
+    say: Callable[[str], None] = lambda text: None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    run: Prepared | None = None
+    round: int = 0
+    variant: str = ""
+
+    def serve(self) -> str:
+        """Join, and work until the coordinator says that it is over; why it is.
+
+        Raises:
+            InputError: the coordinator refuses the node, or the experiment cannot be run here.
+        """
+        self._join()
+        beating = threading.Thread(target=self._beat, name="holdfast-beat", daemon=True)
+        beating.start()
+        try:
+            return next(reason for reason in self._reasons() if reason is not None)
+        finally:
+            self._remember()
+            self._over.set()
+            beating.join()
+            self.membership.close()
+
+    def __post_init__(self) -> None:
+        self._over = threading.Event()
+        self._outbox: dict[tuple[str, int], tuple[Outgoing, str]] = {}
+        self._memory = Memory("")
+        self._chunks, self._said, self._side = 0, list[Spoken](), NodeSide()
+
+    def _reasons(self) -> Iterator[str | None]:
+        """Do what comes, one after the other, until there is a reason to stop."""
+        while not self.stopping.is_set():
+            yield self._handle(self.membership.next(0.1))
+        yield "stopped by the user"
+
+    def _handle(self, what: object) -> str | None:
+        match what:
+            case Begin():
+                return self._begin(what)
+            case Arrived() if what.manifest.phase == "broadcast":
+                self._work(what)
+            case Arrived() if what.manifest.phase == "final":
+                self._judge(what)
+            case Ask():
+                self._answer(what)
+            case Again():
+                self._send_again(what)
+            case End():
+                return what.reason
+            case Lost(name=name) if name == COORDINATOR:
+                self.say("the coordinator is gone; waiting for it to come back")
+                self._join()
+        return None
+
+    # ------------------------------------------------------------ joining
+
+    def _join(self) -> None:
+        welcome = self.membership.join()
+        described = json.loads(welcome.experiment)
+        mark = digest(welcome.experiment)
+        if self.run is None or mark != self._memory.experiment:
+            self.run = None
+            self._experiment = self.own or trusted(described)
+            self._memory = Memory(mark, self.state_dir, self.say)
+            self._preparer = Preparer(self.data_dir, rows=len(parse_rows(welcome.rows)))
+        self.rows: IntArray = np.array(parse_rows(welcome.rows), dtype=np.int64)
+        self.say(f"joined {self.membership.address} as {self.membership.identity.name}, hosting nodes {welcome.rows}")
+
+    def _begin(self, begin: Begin) -> str | None:
+        """Prepare a variant, and say when that is done; among peers, play all of it."""
+        going_on = begin.run == self.membership.desk.run
+        self.membership.begin(begin)
+        if not going_on:
+            self._prepare(begin)
+        assert self.run is not None
+        self._expect()
+        robot = self._robot(begin) if self.run.peers and not going_on else None
+        name, instance = self.membership.identity.name, self.membership.instance
+        self.membership.say(COORDINATOR, Ready(run=begin.run, sender=name, instance=instance, round=self.round))
+        return robot.play_all(self._side) if robot else None
+
+    def _robot(self, begin: Begin) -> Robot:
+        assert self.run is not None
+        robot = Robot(self.run, self.membership, self.rows, self._memory, self.variant, self.stopping, self.say)
+        robot.expect(begin.round + 1)
+        return robot
+
+    def _prepare(self, begin: Begin) -> None:
+        before = (self.variant, self.round)
+        self.variant, self.round = begin.variant, begin.round
+        self.run = self._preparer.prepare(self._experiment.variant(begin.variant))
+        self.weather = Weather(self.run.experiment.faults, self.run.experiment.seed)
+        check_sight(self.run, self.rows)
+        self._outbox, self._said = {}, []
+        state = self._memory.recall(begin.variant, begin.round) if begin.round else None
+        if state is not None:
+            self._side = revived(state)
+        elif before[0] != begin.variant or not begin.round:
+            self._side = NodeSide()
+
+    def _expect(self) -> None:
+        """Of the coordinator: the model, in any round."""
+        assert self.run is not None
+        algorithm, parts = self.run.parts.algorithm, self.run.parts
+        if isinstance(algorithm, ServerAlgorithm):
+            heard = algorithm.broadcast(algorithm.start(parts.initial_D))
+            everyone = frozenset(self.run.everyone.tolist())
+            forms = {"broadcast": heard, "final": Message({"x": parts.initial_D})}
+            for phase, message in forms.items():
+                expected = Expectation(form_of(broadcast_payloads(message)), everyone, single=True)
+                self.membership.desk.expect(COORDINATOR, phase, ANY_ROUND, expected)
+
+    # ------------------------------------------------------------ a round
+
+    def _work(self, arrived: Arrived) -> None:
+        """Work on a broadcast, and say what came of it."""
+        manifest, run = arrived.manifest, self.run
+        if run is None or manifest.round <= self.round:
+            return
+        if self.round % run.experiment.checkpoint_every == 0:
+            self._remember()
+        nodes_K = np.intersect1d(self.rows, np.array(manifest.nodes, dtype=np.int64))
+        self.round = manifest.round
+        self.membership.desk.forget(self.round)
+        if not len(nodes_K):
+            return
+        cohort = run.cohort(nodes_K, self.round, self.weather.work(self.round, nodes_K))
+        heard = Message({name: p.tensors["values"][0] for name, p in arrived.payloads.items()})
+        said, packets = speak(run.parts, self._side, [cohort], heard)
+        self._said = [spoken.silent() for spoken in said]
+        self._outbox = {}
+        self._upload("update", packets, self._said, len(nodes_K) / len(manifest.nodes))
+
+    def _answer(self, ask: Ask) -> None:
+        """Speak although the trigger said otherwise."""
+        if self.run is None or ask.round != self.round or ("answer", self.round) in self._outbox:
+            return
+        wanted = [s.rows(np.flatnonzero(np.isin(s.cohort.nodes_K, ask.nodes))) for s in self._said]
+        self._upload("answer", answer(self.run.parts, self._side, wanted), [], 1.0)
+
+    def _upload(self, phase: str, packets: Sequence[Packet], silent: Sequence[Spoken], share: float) -> None:
+        """Send what some nodes say; of the coordinator's bandwidth, take so much."""
+        assert self.run is not None
+        best_effort = self.run.experiment.network.link == "best_effort"
+        about = Parcel(
+            run=self.membership.desk.run,
+            sender=self.membership.identity.name,
+            phase=phase,
+            round=self.round,
+            nodes=[int(node) for packet in packets for node in packet.nodes_K],
+            weights=[float(weight) for packet in packets for weight in packet.weights_K],
+            losses=[float(loss) for packet in packets for loss in packet.losses_K],
+            silent=[int(node) for spoken in silent for node in spoken.cohort.nodes_K],
+            silent_losses=[float(loss) for spoken in silent for loss in spoken.message.losses_K],
+            specs=[],
+            chunk=DATAGRAM if best_effort else CHUNK,
+            digests=b"",
+        )
+        payloads = packets[0].payloads if packets else {}
+        seal = self.membership.seal() if best_effort else None
+        outgoing = Outgoing.of(self.membership.identity, payloads, about, seal)
+        self._outbox[phase, self.round] = outgoing, COORDINATOR
+        if best_effort:
+            outgoing.send_best_effort(self.membership.post, COORDINATOR, 1e6 * share * self.run.experiment.network.rate)
+            sent = Sent(run=about.run, sender=about.sender, phase=phase, round=self.round)
+            self.membership.say(COORDINATOR, sent)
+        else:
+            outgoing.send(self.membership.post, COORDINATOR)
+        self._chunks += len(outgoing.chunks)
+
+    def _send_again(self, again: Again) -> None:
+        """Send chunks once more, or all of a parcel if none are named."""
+        found = self._outbox.get((again.phase, again.round))
+        if found is None:
+            return
+        outgoing, recipient = found
+        if again.chunks:
+            outgoing.send_chunks(self.membership.post, recipient, again.chunks)
+        else:
+            outgoing.send(self.membership.post, recipient)
+
+    def _judge(self, arrived: Arrived) -> None:
+        """Evaluate the final model on the own samples."""
+        assert self.run is not None
+        x_D = arrived.payloads["x"].tensors["values"][0]
+        found = self.run.cohort(self.rows, arrived.manifest.round).evaluate_local(x_D)
+        about = {"run": self.membership.desk.run, "sender": self.membership.identity.name}
+        metrics = {name: values.tolist() for name, values in found.items()}
+        self.membership.say(COORDINATOR, Done(**about, nodes=self.rows.tolist(), metrics=metrics))
+
+    # ------------------------------------------------------------ beside the rounds
+
+    def _remember(self) -> None:
+        """Keep the nodes' state after the rounds at which the coordinator keeps its own."""
+        if self.run is None or self.run.peers or not self.round or not any(self._side.stores.values()):
+            return
+        self._memory.keep(self.variant, self.round, snapshot(self._side))
+
+    def _beat(self) -> None:
+        """Say how much is done, until it is over; on a thread of its own."""
+        while not self._over.wait(BEAT):
+            run, membership = self.run, self.membership
+            if run is not None and membership.desk.run:
+                done = run.engine.batches + self._chunks
+                about = {"run": membership.desk.run, "sender": membership.identity.name}
+                membership.say(COORDINATOR, Beat(**about, instance=membership.instance, count=done))
+
+
+def check_sight(run: Prepared, rows: IntArray) -> None:
+    """Refuse an attack by nodes of this process that must see what is computed in others.
+
+    Raises:
+        InputError: Byzantine nodes are hosted here, and not all whom their attack must see.
+    """
+    attack, bad = run.parts.attack, run.parts.byzantine
+    if attack is None or not np.isin(rows, bad).any() or attack.knows == "own":
+        return
+    sees = bad if attack.knows == "colluders" else run.everyone
+    if not np.isin(sees, rows).all():
+        whom = "its accomplices" if attack.knows == "colluders" else "every node"
+        given = f"{attack.component_name()}, which sees {whom}"
+        remedy = "Host all of them in one process with --rows, or use an attack that sees no more than its own row."
+        raise InputError("attack", "see no further than the process that it runs in", given, remedy)
+
+
+_CLASS = re.compile(r"[\w.]+:\w+")
+
+
+def foreign_classes(described: Any) -> list[str]:
+    """The classes ``module:Class`` that an experiment would import.
+
+    Example:
+        >>> foreign_classes({"problem": {"name": "mine:Problem"}, "name": "a"})
+        ['mine:Problem']
+    """
+    if isinstance(described, dict):
+        return [name for value in described.values() for name in foreign_classes(value)]
+    if isinstance(described, list):
+        return [name for value in described for name in foreign_classes(value)]
+    return [described] if isinstance(described, str) and _CLASS.fullmatch(described) else []
+
+
+def trusted(described: dict[str, Any]) -> Experiment:
+    """The experiment that a coordinator described, which imports nothing that this node did not bring itself.
+
+    Raises:
+        InputError: it would, or it is not a valid experiment.
+    """
+    foreign = foreign_classes({key: value for key, value in described.items() if key != "name"})
+    if foreign:
+        remedy = "Give this node its own copy of the file, with --experiment FILE, if you trust that class."
+        raise InputError("experiment", "name only classes that come with Holdfast", foreign[0], remedy)
+    return Experiment(**described)

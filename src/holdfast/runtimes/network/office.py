@@ -1,0 +1,231 @@
+"""The coordinator's office: it stays open for all variants of an experiment, lets nodes join, and keeps the post."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import zenoh
+
+from holdfast.codecs import Payload
+from holdfast.errors import InputError
+from holdfast.experiment import Experiment
+from holdfast.runtimes.network.crew import Crew, Member, fingerprint
+from holdfast.runtimes.network.desk import STATEMENTS, Arrived, Desk
+from holdfast.runtimes.network.identity import COORDINATOR, ROSTER, Identity, Roster, show_rows
+from holdfast.runtimes.network.outgoing import Outgoing
+from holdfast.runtimes.network.post import JOIN, ROOT, Address, Post, open_session
+from holdfast.runtimes.network.seal import Seal, agree, fresh_secret, public_half
+from holdfast.runtimes.network.wire import (
+    CHUNK,
+    Beat,
+    Begin,
+    End,
+    Hello,
+    MessageError,
+    Parcel,
+    Ready,
+    Refusal,
+    Statement,
+    Welcome,
+    opened,
+    sealed,
+)
+
+__all__ = ["Absent", "Office", "Present"]
+
+
+class Absent(NamedTuple):
+    """A node process is gone."""
+
+    name: str
+
+
+class Present(NamedTuple):
+    """A node process has come."""
+
+    name: str
+
+
+class Office:
+    """Where nodes join and write to.
+
+    Args:
+        experiment: what is to be run.
+        address: where to listen.
+        identity: the coordinator's keys; fresh ones, and no TLS, on loopback.
+        roster: which key is whose; that of the keys' folder without it.
+
+    Raises:
+        InputError: the address cannot be listened at, or is reachable from other machines and there are no keys.
+    """
+
+    def __init__(
+        self, experiment: Experiment, address: Address, identity: Identity | None = None, roster: Roster | None = None
+    ) -> None:
+        if (identity is None or identity.folder is None) and not address.loopback:
+            remedy = "Make keys with `holdfast keys`, and give --keys FOLDER/coordinator; or listen at 127.0.0.1."
+            raise InputError("--keys", "be given beyond loopback", str(address), remedy)
+        self.experiment, self.identity = experiment, identity or Identity.fresh(COORDINATOR)
+        self.text = json.dumps(experiment.as_mapping(), sort_keys=True)
+        roster_file = identity.folder.parent / ROSTER if identity and identity.folder else None
+        roster = Roster.load(roster_file) if roster_file else roster
+        patience = experiment.network.patience
+        own = self.identity.public
+        self.crew = Crew(experiment.nodes, fingerprint(experiment), own, roster, roster_file, patience)
+        self.inbox: queue.SimpleQueue[tuple[float, Arrived | Statement | Absent | Present]] = queue.SimpleQueue()
+        self.secret, self.scope, self.variant, self.round = fresh_secret(), secrets.token_hex(8), "", 0
+        self._lock, self._variants = threading.RLock(), 0
+        tls = identity.tls() if identity and identity.folder else None
+        self.address = address = address.settled()
+        endpoints = self._endpoints(address, tls is not None)
+        lease, best_effort = experiment.network.lease, len(endpoints) > 1
+        self.session = open_session("router", endpoints, tls=tls, lease=lease, best_effort=best_effort)
+        try:
+            self._open()
+        except BaseException:
+            self.session.close()
+            raise
+
+    def _endpoints(self, address: Address, secure: bool) -> list[str]:
+        if self.experiment.network.link == "reliable":
+            return [address.endpoint(secure)]
+        return [f"{address.endpoint(secure)}?rel=1", f"udp/{address}?rel=0"]
+
+    def _open(self) -> None:
+        self.desk = Desk(self.crew.verify, self._put, self.say, COORDINATOR)
+        self.post = Post(self.session, COORDINATOR, self.scope, self.desk.receive)
+        tokens = f"{ROOT}/{self.scope}/alive/*/*"
+        self._presence = self.session.liveliness().declare_subscriber(tokens, self._presence_changed, history=True)
+        self._door = self.session.declare_queryable(JOIN, self._knock)
+        self._token = self.session.liveliness().declare_token(f"{ROOT}/{self.scope}/alive/{COORDINATOR}/0")
+
+    @property
+    def run(self) -> str:
+        """The run under way: one for each variant."""
+        return f"{self.scope}-{self._variants}"
+
+    # ------------------------------------------------------------ what comes in, on zenoh's threads
+
+    def _put(self, what: Arrived | Statement) -> None:
+        self.inbox.put((time.monotonic(), what))
+
+    def _presence_changed(self, sample: zenoh.Sample) -> None:
+        *_, name, instance = str(sample.key_expr).split("/")
+        with self._lock:
+            member = self.crew.members.get(name)
+            if member is None or member.instance != instance:
+                return
+            member.alive = sample.kind == zenoh.SampleKind.PUT
+        self.inbox.put((time.monotonic(), Present(name) if member.alive else Absent(name)))
+
+    def _knock(self, query: zenoh.Query) -> None:
+        try:
+            payload = query.payload.to_bytes() if query.payload else b""
+            hello = opened(payload, self.crew.verify)
+            if not isinstance(hello, Hello):
+                raise MessageError("unexpected")
+        except MessageError as rejected:
+            self.desk.dropped[rejected.reason] += 1
+            return
+        with self._lock:
+            reply = self._answer(hello)
+        query.reply(JOIN, sealed(self.identity, reply))
+
+    def _answer(self, hello: Hello) -> Welcome | Refusal:
+        run, instance = self.run, hello.instance
+        try:
+            member = self.crew.admit(hello)
+        except InputError as error:
+            return Refusal(
+                run=run,
+                sender=COORDINATOR,
+                instance=instance,
+                field=error.field,
+                required=error.required,
+                given=str(error.given),
+                remedy=error.remedy,
+            )
+        return Welcome(
+            run=run,
+            sender=COORDINATOR,
+            instance=instance,
+            key=self.identity.public,
+            secret=public_half(self.secret),
+            rows=show_rows(member.rows_K.tolist()),
+            experiment=self.text,
+        )
+
+    # ------------------------------------------------------------ what goes out
+
+    def say(self, name: str, statement: Statement) -> None:
+        """Say something to a node."""
+        self.post.send(name, STATEMENTS, sealed(self.identity, statement))
+
+    def begin(self, variant: str, round: int) -> None:
+        """A variant begins, or goes on after a round."""
+        with self._lock:
+            self.variant, self.round, self._variants = variant, round, self._variants + 1
+            self.desk.begin(self.run)
+            for member in self.crew.members.values():
+                member.ready = ""
+                self.invite(member)
+
+    def invite(self, member: Member) -> None:
+        """Tell a node which variant is under way."""
+        begin = Begin(run=self.run, sender=COORDINATOR, variant=self.variant, round=self.round, peers=self.crew.peers())
+        self.say(member.name, begin)
+
+    def end(self, reason: str) -> None:
+        """Tell all nodes that it is over."""
+        for member in self.crew.members.values():
+            if member.alive:
+                self.say(member.name, End(run=self.run, sender=COORDINATOR, reason=reason))
+
+    def parcel(self, phase: str, round: int, nodes: list[int], payloads: Mapping[str, Payload]) -> Outgoing:
+        """A parcel of the coordinator's."""
+        about = Parcel(
+            run=self.run, sender=COORDINATOR, phase=phase, round=round, nodes=nodes, specs=[], chunk=CHUNK, digests=b""
+        )
+        return Outgoing.of(self.identity, payloads, about)
+
+    def seal(self, member: Member) -> Seal | None:
+        """What opens a node's chunks, where they are sealed."""
+        if self.experiment.network.link == "reliable":
+            return None
+        return agree(self.secret, member.secret, self.run, member.name)
+
+    # ------------------------------------------------------------ the day's work, on the main thread
+
+    def next(self, timeout: float) -> Arrived | Statement | Absent | Present | None:
+        """The next thing that concerns a round; everything about joining and progress is done on the way."""
+        try:
+            now, what = self.inbox.get(timeout=max(0.0, timeout))
+        except queue.Empty:
+            return None
+        if isinstance(what, Present) and self.variant:
+            self.invite(self.crew.members[what.name])
+        member = None if isinstance(what, (Arrived, Absent, Present)) else self.crew.members.get(what.sender)
+        if isinstance(what, Beat) and member is not None and what.instance == member.instance:
+            member.progress.beat(what.count, now)
+            return None
+        if isinstance(what, Ready) and member is not None and what.instance == member.instance:
+            member.ready, member.alive = what.run, True
+        return what
+
+    def dropped(self) -> Counter[str]:
+        """What came and was not as it must be, since the last time, by reason."""
+        return self.desk.take_dropped()
+
+    def close(self) -> None:
+        """Close the session with all its threads."""
+        self._door.undeclare()
+        self._presence.undeclare()
+        self._token.undeclare()
+        self.post.close()

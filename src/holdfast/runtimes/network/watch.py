@@ -1,0 +1,211 @@
+"""The coordinator of peers: it hands out the experiment, watches, and writes down what it is told and shown."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.codecs import Payload
+from holdfast.prepare import Prepared
+from holdfast.record.recorder import Recorder
+from holdfast.runtimes.network.desk import Arrived, Expectation
+from holdfast.runtimes.network.identity import COORDINATOR
+from holdfast.runtimes.network.office import Office
+from holdfast.runtimes.network.parcel import form_of
+from holdfast.runtimes.network.remote import TICK
+from holdfast.runtimes.network.wire import Go, Ready, Told
+from holdfast.runtimes.rounds import TOTALS, Rounds, StoppedError
+from holdfast.types import State
+
+__all__ = ["Watch"]
+
+
+class Watch(Rounds):
+    """The rounds of peers in other processes, as they tell of them; they would go on without it.
+
+    Args:
+        run: the prepared variant.
+        log: where events and metrics go.
+        office: where the nodes are.
+        variant: the variant's name.
+        stopping: set when the user wants to stop.
+        status: shows what the run waits for.
+    """
+
+    def __init__(
+        self,
+        run: Prepared,
+        log: Recorder,
+        office: Office,
+        variant: str,
+        stopping: threading.Event,
+        status: Callable[[str], None],
+    ) -> None:
+        super().__init__(run, log)
+        self.office, self.variant, self.stopping, self.status = office, variant, stopping, status
+        self.x_ND = run.parts.initial_D.repeat(run.experiment.nodes, 1)
+        columns = self.x_ND.shape[1]
+        self._form = form_of({"x": Payload({"values": torch.zeros(1, columns)}, columns)})
+        self._told: dict[tuple[str, int], Told] = {}
+        self._messages = Counter[str]()
+        self._begun = False
+
+    @property
+    def note(self) -> str:
+        """How many nodes are there."""
+        return f"{len(self.office.crew.rows_present(self.office.run))}/{self.run.experiment.nodes} nodes"
+
+    def models(self) -> Tensor:
+        """The (N, D) models as they were last shown."""
+        return self.x_ND
+
+    def step(self, round: int) -> None:
+        """Wait until every process that is there has told of a round.
+
+        Raises:
+            StoppedError: the user stopped the run.
+        """
+        if not self._begun:
+            self._begin(round)
+        self.totals = Counter(dict.fromkeys(TOTALS, 0))
+        self.play(round)
+        for name, total in self.totals.items():
+            self.log.metric(round, name, total)
+        self.round = round
+
+    def play(self, round: int) -> None:
+        """Write down what each process tells of a round."""
+        models = self._models_wanted(round)
+        expected = {m.name for m in self.office.crew.present(self.office.run)}
+        shown: set[str] = set()
+        deadline = time.monotonic() + self.run.experiment.network.deadline
+        while True:
+            told = {name for name, then in self._told if then == round}
+            there = {name for name in expected if self.office.crew.members[name].alive}
+            if (told >= there and (not models or shown >= there)) or time.monotonic() > deadline:
+                break
+            if self.stopping.is_set():
+                raise StoppedError("stopped")
+            what = self._handle(round)
+            if what is not None and what.manifest.round == round:
+                self._show(what)
+                shown.add(what.manifest.sender)
+        self._write(round)
+
+    def _models_wanted(self, round: int) -> bool:
+        experiment = self.run.experiment
+        wanted = round % experiment.evaluate_every == 0 or round == experiment.rounds
+        if wanted:
+            for member in self.office.crew.members.values():
+                expected = Expectation(self._form, frozenset(member.rows_K.tolist()))
+                self.office.desk.expect(member.name, "models", round, expected)
+        return wanted
+
+    def _handle(self, round: int) -> Arrived | None:
+        what = self.office.next(TICK)
+        if isinstance(what, Told):
+            self._told[what.sender, what.round] = what
+        elif isinstance(what, Ready) and self._begun:
+            self._let_in(what.sender, round)
+        return what if isinstance(what, Arrived) else None
+
+    def _show(self, arrived: Arrived) -> None:
+        at = torch.tensor(arrived.manifest.nodes, dtype=torch.int64)
+        self.x_ND[at] = arrived.payloads["x"].tensors["values"].to(self.x_ND)
+
+    # ------------------------------------------------------------ the beginning
+
+    def _begin(self, round: int) -> None:
+        """Wait until enough nodes are prepared, tell all of them of one another, and let them go."""
+        self.office.begin(self.variant, round - 1)
+        wanted = self.run.experiment.network.min_nodes or self.run.experiment.nodes
+        while len(self.office.crew.rows_present(self.office.run)) < min(wanted, self.run.experiment.nodes):
+            if self.stopping.is_set():
+                raise StoppedError("too few nodes")
+            self.status(f"waits for nodes: {self.note}, {wanted} needed")
+            self._handle(round)
+        self._begun = True
+        self._models_wanted(self._next_evaluation(round))
+        for member in self.office.crew.present(self.office.run):
+            self.office.invite(member)
+        for member in self.office.crew.present(self.office.run):
+            self._go(member.name, round - 1)
+
+    def _next_evaluation(self, round: int) -> int:
+        every = self.run.experiment.evaluate_every
+        return min(-(-round // every) * every, self.run.experiment.rounds)
+
+    def _let_in(self, name: str, round: int) -> None:
+        """A node is back: the others learn of it, and it goes on where they are."""
+        for member in self.office.crew.present(self.office.run):
+            self.office.invite(member)
+        latest = max((then for _, then in self._told), default=round - 1)
+        self._go(name, latest)
+
+    def _go(self, name: str, round: int) -> None:
+        self.office.say(name, Go(run=self.office.run, sender=COORDINATOR, round=round))
+
+    # ------------------------------------------------------------ the record
+
+    def _write(self, round: int) -> None:
+        """Write down a round as the processes told it."""
+        tales = [self._told.pop(at) for at in sorted(self._told) if at[1] == round]
+        self._told = {at: told for at, told in self._told.items() if at[1] > round}
+        losses: dict[int, float] = {}
+        for told in tales:
+            mine = set(self.office.crew.members[told.sender].rows_K.tolist())
+            losses |= self._write_one(round, told, mine)
+            self.totals.update({name: told.totals.get(name, 0) for name in TOTALS})
+            self._messages[told.sender] = told.totals.get("messages", 0)
+        self.messages = sum(self._messages.values())
+        honest = [losses[node] for node in self.run.honest.tolist() if node in losses]
+        if honest:
+            self.log.metric(round, "train_loss", float(np.mean(honest)))
+        self.office.desk.forget(round)
+        dropped = self.office.dropped()
+        if dropped:
+            self.log.event(round, "dropped", **{reason.replace(" ", "_"): n for reason, n in dropped.items()})
+
+    def _write_one(self, round: int, told: Told, mine: set[int]) -> dict[int, float]:
+        """Write down what one process tells of its own nodes; their training losses."""
+        losses: dict[int, float] = {}
+        for name, nodes, values in told.metrics:
+            if name in KNOWN and len(nodes) == len(values) and mine.issuperset(nodes):
+                self.log.metrics(
+                    round, name, nodes, values if name == "train_loss" else np.array(values, dtype=np.int64)
+                )
+                losses |= dict(zip(nodes, values, strict=True)) if name == "train_loss" else {}
+        for kind, node, detail in told.events:
+            self.log.event(round, kind, node, **_details(detail))
+        return losses
+
+    def state(self) -> State:
+        """Everything that this side knows; what the nodes remember, they keep."""
+        return super().state() | {"models": self.x_ND}
+
+    def restore(self, tensors: State) -> None:
+        """Go on from a state."""
+        super().restore(tensors)
+        self.x_ND = tensors["models"].to(self.run.engine.device)
+
+
+KNOWN = {"train_loss", *TOTALS}
+"""The metrics that a process may tell of its nodes."""
+
+
+def _details(text: str) -> dict[str, Any]:
+    """What a process adds to an event: a flat mapping, or nothing."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    reserved = ("variant", "round", "kind", "node")
+    return {str(key): value for key, value in found.items() if key not in reserved} if isinstance(found, dict) else {}
