@@ -7,6 +7,8 @@ the stacked engine is what the others are held to; a further runtime is one more
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from holdfast.runtimes.debug import Debug
 from holdfast.runtimes.simulation import Simulation
 from holdfast.types import FloatArray
 
+from .runtimes.network.cluster import cluster
 from .tiny import Blobs, play, simulation
 
 Fields = dict[str, Any]
@@ -29,15 +32,27 @@ def in_process(runtime: type[Simulation], **engine: Any) -> Runtime:
     return lambda fields, rounds: play(simulation(runtime, **fields, **engine), rounds)[-1]
 
 
+def over_network(*rows: str) -> Runtime:
+    """Real processes on loopback, each hosting some rows."""
+
+    def play_there(fields: Fields, rounds: int) -> FloatArray:
+        with TemporaryDirectory() as folder, cluster(Path(folder), rows, **{**fields, "rounds": rounds}) as made:
+            made.start()
+            return made.play(rounds)
+
+    return play_there
+
+
 REFERENCE = in_process(Simulation, engine="stacked", chunk_rows=64)
 RUNTIMES: dict[str, Runtime] = {
     "simulation-in-chunks": in_process(Simulation, engine="stacked", chunk_rows=3),
     "simulation-sequential": in_process(Simulation, engine="sequential"),
     "debug-stacked": in_process(Debug, engine="stacked", chunk_rows=64),
+    "network": over_network("0-2", "3-7"),
     "debug-sequential": in_process(Debug, engine="sequential"),
 }
 
-STORM = [
+LOSSES = [
     {"name": "crash", "node": 3, "at_round": 2, "back_at": 4},
     {"name": "drop", "probability": 0.15},
     {"name": "delay", "probability": 0.3, "nodes": [1, 5]},
@@ -46,8 +61,13 @@ STORM = [
 CONDITIONS: dict[str, Fields] = {
     "calm": {},
     "batch_norm": {"problem": Blobs(batch_norm=True, samples=96)},
+    "losses": {
+        "faults": LOSSES,
+        "attack": {"name": "sign_flip", "nodes": [0]},
+        "codec": {"name": "top_k", "fraction": 0.6},
+    },
     "storm": {
-        "faults": STORM,
+        "faults": LOSSES,
         "attack": {"name": "alie", "nodes": [0]},
         # No rounding codec: where two runtimes differ in the last bit, it may round them apart.
         "codec": [{"name": "top_k", "fraction": 0.6}, {"name": "top_k", "fraction": 0.8}],
@@ -55,6 +75,7 @@ CONDITIONS: dict[str, Fields] = {
     },
 }
 ROUNDS = 4
+TOGETHER = {"network-together": over_network("0-7")}
 
 
 def fields(algorithm: str, conditions: str) -> Fields:
@@ -72,10 +93,12 @@ def fields(algorithm: str, conditions: str) -> Fields:
 @pytest.mark.parametrize("conditions", CONDITIONS)
 @pytest.mark.parametrize("algorithm", catalogue("algorithms"))
 def test_agree(algorithm: str, conditions: str, runtime: str) -> None:
+    if (conditions, runtime) == ("storm", "network"):
+        runtime = "network-together"  # its attack sees every row
     experiment = fields(algorithm, conditions)
     expected_KD = REFERENCE(experiment, ROUNDS)
     assert np.isfinite(expected_KD).all()
-    np.testing.assert_allclose(RUNTIMES[runtime](experiment, ROUNDS), expected_KD, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose((RUNTIMES | TOGETHER)[runtime](experiment, ROUNDS), expected_KD, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", catalogue("algorithms"))

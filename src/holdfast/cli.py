@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
 from importlib.metadata import version as installed_version
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from holdfast.catalogue import FAMILIES, JsonSchema, catalogue
+from holdfast.commands import coordinate_command, join_command, keys_command, up_command
 from holdfast.component import Component
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment, load
@@ -97,15 +99,33 @@ def resume_command(
     _end(resume(directory, data_dir=data_dir, runtime=runtime.value, console=Console()))
 
 
-def _end(result: Result) -> None:
+def _end(result: Result, again: str = "holdfast resume") -> None:
     """Show the summary, and exit as the run ended."""
     print_summary(result.summary, result.directory, Console())
     if result.interrupted:
-        Console(stderr=True).print(f"Interrupted. Go on with: holdfast resume {result.directory}", highlight=False)
+        Console(stderr=True).print(f"Interrupted. Go on with: {again} {result.directory}", highlight=False)
         raise typer.Exit(INTERRUPTED)
     if result.failed:
         Console(stderr=True).print("Every variant diverged; the record is intact.", highlight=False)
         raise typer.Exit(FAILED)
+
+
+app.command("keys", epilog="Example: holdfast keys keys --node alice --node bob --host coordinator.example.org")(
+    keys_command
+)
+app.command("join", epilog="Example: holdfast join 127.0.0.1:7447 --node alice")(join_command)
+
+
+@app.command("coordinate", epilog="Example: holdfast coordinate examples/quickstart.yaml --address 127.0.0.1:7447")
+@wraps(coordinate_command)
+def _coordinate(**given: Any) -> None:
+    _end(coordinate_command(**given), "holdfast coordinate --resume")
+
+
+@app.command("up", epilog="Example: holdfast up examples/quickstart.yaml --processes 4")
+@wraps(up_command)
+def _up(**given: Any) -> None:
+    _end(up_command(**given), "holdfast coordinate --resume")
 
 
 @app.command("report", epilog="Example: holdfast report runs/20260101-120000-quickstart")

@@ -262,6 +262,7 @@ class _Conductor:
             if self.stopping.is_set():
                 return "interrupted"
             try:
+                simulation.ready(round)
                 with clock:
                     simulation.step(round)
             except StoppedError:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from holdfast.run import Result
 from holdfast.runtimes.network.identity import COORDINATOR, Entry, Identity, Roster, show_rows
 from holdfast.runtimes.network.post import Address
 
-__all__ = ["MOST_PROCESSES", "Nodes", "up"]
+__all__ = ["MOST_PROCESSES", "Nodes", "start_node", "up"]
 
 MOST_PROCESSES = 20
 """How many node processes are started where nobody says how many."""
@@ -60,15 +59,10 @@ class Nodes:
         """Start all of them; each writes a log of its own in the run directory."""
         logs = directory / LOGS
         logs.mkdir(exist_ok=True)
-        context = mp.get_context("forkserver")  # torch is imported once, and no process inherits zenoh's threads
-        context.set_forkserver_preload(["holdfast.launch.join"])
         threads = max(1, (os.cpu_count() or 1) // len(self.identities))
         for identity in self.identities:
-            key, log = identity.key.private_bytes_raw(), logs / f"{identity.name}.log"
-            about = (str(address), identity.name, key, self.settings, log, threads)
-            process = context.Process(target=_node, args=about, name=identity.name, daemon=True)
-            process.start()
-            self.processes.append(process)
+            log = logs / f"{identity.name}.log"
+            self.processes.append(start_node(address, identity, self.settings, log, threads))
 
     def stop(self) -> None:
         """Wait until all have left; who does not is made to."""
@@ -79,6 +73,26 @@ class Nodes:
             if process.is_alive():
                 process.kill()
             process.join()
+
+
+def start_node(
+    address: Address, identity: Identity, settings: NodeSettings, log: Path, threads: int = 1
+) -> BaseProcess:
+    """Start one node process that writes a log.
+
+    Args:
+        address: where the coordinator listens.
+        identity: the node's name and key.
+        settings: how it takes part.
+        log: the file that tells what it does.
+        threads: how many of torch's threads it may use.
+    """
+    context = mp.get_context("forkserver")  # torch is imported once, and no process inherits zenoh's threads
+    context.set_forkserver_preload(["holdfast.launch.join"])
+    about = (str(address), identity.name, identity.key.private_bytes_raw(), settings, log, threads)
+    process = context.Process(target=_node, args=about, name=identity.name, daemon=True)
+    process.start()
+    return process
 
 
 def _node(address: str, name: str, key: bytes, settings: NodeSettings, log: Path, threads: int) -> None:
@@ -111,7 +125,6 @@ def up(
     data_dir: str | Path | None = None,
     console: Console | None = None,
     source: Path | None = None,
-    folders: Sequence[str] = (),
 ) -> Result:
     """Run an experiment over processes of this machine: a coordinator, and nodes that join it.
 

@@ -44,6 +44,14 @@ class Rounds(ABC):
         self.messages = 0
         self.round = 0
 
+    def ready(self, round: int) -> None:
+        """Wait until a round can be played; a simulation always can.
+
+        Raises:
+            StoppedError: the user stopped the run meanwhile.
+        """
+        return
+
     def step(self, round: int) -> None:
         """One round, from 1."""
         self.totals = Counter(dict.fromkeys(TOTALS, 0))

@@ -29,6 +29,7 @@ from holdfast.runtimes.network.parcel import form_of
 from holdfast.runtimes.network.remote import broadcast_payloads
 from holdfast.runtimes.network.robot import Robot
 from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Parcel, Ready, Sent
+from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.weather import Weather
 from holdfast.types import IntArray
 
@@ -67,15 +68,18 @@ class Host:
         Raises:
             InputError: the coordinator refuses the node, or the experiment cannot be run here.
         """
-        self._join()
         beating = threading.Thread(target=self._beat, name="holdfast-beat", daemon=True)
-        beating.start()
         try:
+            self._join()
+            beating.start()
             return next(reason for reason in self._reasons() if reason is not None)
+        except StoppedError:
+            return "stopped by the user"
         finally:
             self._remember()
             self._over.set()
-            beating.join()
+            if beating.is_alive():
+                beating.join()
             self.membership.close()
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ from holdfast.runtimes.network.wire import (
     opened,
     sealed,
 )
+from holdfast.runtimes.rounds import StoppedError
 
 __all__ = ["Lost", "Membership", "Patience"]
 
@@ -133,7 +134,9 @@ class Membership:
         return held and self._refused * RETRY < 3.0
 
     def _wait(self, deadline: float, what: str) -> None:
-        if time.monotonic() > deadline or self.patience.stopping.is_set():
+        if self.patience.stopping.is_set():
+            raise StoppedError("stopped while it waited for the coordinator")
+        if time.monotonic() > deadline:
             remedy = "Check the address, and that `holdfast coordinate` runs there; --patience waits longer."
             raise InputError("address", "be that of a running coordinator", str(self.address), remedy)
         self.patience.say(f"{what} at {self.address}")

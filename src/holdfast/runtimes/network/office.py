@@ -41,6 +41,10 @@ from holdfast.runtimes.network.wire import (
 __all__ = ["Absent", "Office", "Present"]
 
 
+LEAVING = 3.0
+"""Seconds that nodes have to leave."""
+
+
 class Absent(NamedTuple):
     """A node process is gone."""
 
@@ -123,6 +127,8 @@ class Office:
             if member is None or member.instance != instance:
                 return
             member.alive = sample.kind == zenoh.SampleKind.PUT
+            if not member.alive:
+                member.ready = ""
         self.inbox.put((time.monotonic(), Present(name) if member.alive else Absent(name)))
 
     def _knock(self, query: zenoh.Query) -> None:
@@ -183,10 +189,13 @@ class Office:
         self.say(member.name, begin)
 
     def end(self, reason: str) -> None:
-        """Tell all nodes that it is over."""
-        for member in self.crew.members.values():
-            if member.alive:
-                self.say(member.name, End(run=self.run, sender=COORDINATOR, reason=reason))
+        """Tell all nodes that it is over, and give them time to leave."""
+        told = [member for member in self.crew.members.values() if member.alive]
+        for member in told:
+            self.say(member.name, End(run=self.run, sender=COORDINATOR, reason=reason))
+        until = time.monotonic() + LEAVING
+        while any(member.alive for member in told) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def parcel(self, phase: str, round: int, nodes: list[int], payloads: Mapping[str, Payload]) -> Outgoing:
         """A parcel of the coordinator's."""
@@ -215,7 +224,9 @@ class Office:
         if isinstance(what, Beat) and member is not None and what.instance == member.instance:
             member.progress.beat(what.count, now)
             return None
-        if isinstance(what, Ready) and member is not None and what.instance == member.instance:
+        if isinstance(what, Ready):
+            if member is None or what.instance != member.instance or member.ready == what.run:
+                return None
             member.ready, member.alive = what.run, True
         return what
 

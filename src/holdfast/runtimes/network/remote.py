@@ -104,16 +104,19 @@ class RemoteStar(StarRounds):
         """How many nodes are there."""
         return f"{len(self.office.crew.rows_present(self.office.run))}/{self.run.experiment.nodes} nodes"
 
-    def step(self, round: int) -> None:
-        """One round, from 1.
+    def ready(self, round: int) -> None:
+        """Wait until enough nodes are there and prepared.
 
         Raises:
-            StoppedError: the user stopped the run while too few nodes were there.
+            StoppedError: the user stopped the run meanwhile.
         """
         if not self._begun:
             self.office.begin(self.variant, round - 1)
             self._begun = True
         self._gather(round)
+
+    def step(self, round: int) -> None:
+        """One round, from 1."""
         super().step(round)
         self.office.desk.forget(round + 1 - self.run.parts.algorithm.max_staleness)
         dropped = self.office.dropped()

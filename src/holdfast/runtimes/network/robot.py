@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from holdfast.codecs import Payload
+from holdfast.experiment import Experiment
 from holdfast.packet import Packet
 from holdfast.prepare import Prepared
 from holdfast.record.files import plain
@@ -28,10 +29,17 @@ from holdfast.runtimes.network.wire import CHUNK, Again, Begin, End, Go, Parcel,
 from holdfast.runtimes.peers import PeerRounds
 from holdfast.types import IntArray
 
-__all__ = ["Report", "Robot"]
+__all__ = ["AHEAD", "Report", "Robot", "shown_after"]
 
+AHEAD = 3
+"""How many evaluations a process may be ahead of a coordinator that is there."""
 LINGER = 1.0
 """Seconds that a node without a coordinator stays after its last round, for the last messages to leave."""
+
+
+def shown_after(experiment: Experiment, round: int) -> bool:
+    """Whether the models are shown to the coordinator after a round."""
+    return round % experiment.evaluate_every == 0 or round == experiment.rounds
 
 
 class Report:
@@ -219,7 +227,8 @@ class Robot(PeerRounds):
             self.report.take()
             return
         totals = {name: int(total) for name, total in self.totals.items()} | {"messages": self.messages}
-        if round % experiment.evaluate_every == 0 or round == experiment.rounds:
+        if shown_after(experiment, round):
+            self._await_coordinator(round)
             x_KD = self.models()
             nan_K = x_KD.new_full((len(self.here),), 0.0)
             packet = Packet(round, self.here, {"x": Payload({"values": x_KD}, x_KD.shape[1])}, nan_K, nan_K)
@@ -229,6 +238,14 @@ class Robot(PeerRounds):
         run, sender, (metrics, events) = self.membership.desk.run, self.membership.identity.name, self.report.take()
         told = Told(run=run, sender=sender, round=round, totals=totals, metrics=metrics, events=events)
         self.membership.say(COORDINATOR, told)
+
+    def _await_coordinator(self, round: int) -> None:
+        """Let a coordinator that is there, but slow, catch up; its room for models is bounded."""
+        least = round - (AHEAD - 1) * self.run.experiment.evaluate_every
+        while (self._go or 0) < least and self.membership.is_alive(COORDINATOR):
+            if self._reason is not None or self.stopping.is_set():
+                return
+            self._handle(self.membership.next(0.05))
 
     def _await_end(self) -> str | None:
         """Stay until the coordinator says that it is over; without one, for the last messages to leave."""

@@ -21,6 +21,7 @@ from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import form_of
 from holdfast.runtimes.network.remote import TICK
+from holdfast.runtimes.network.robot import AHEAD, shown_after
 from holdfast.runtimes.network.wire import Go, Ready, Told
 from holdfast.runtimes.rounds import TOTALS, Rounds, StoppedError
 from holdfast.types import State
@@ -55,6 +56,7 @@ class Watch(Rounds):
         columns = self.x_ND.shape[1]
         self._form = form_of({"x": Payload({"values": torch.zeros(1, columns)}, columns)})
         self._told: dict[tuple[str, int], Told] = {}
+        self._shown: dict[tuple[str, int], Arrived] = {}
         self._messages = Counter[str]()
         self._begun = False
 
@@ -67,14 +69,21 @@ class Watch(Rounds):
         """The (N, D) models as they were last shown."""
         return self.x_ND
 
+    def ready(self, round: int) -> None:
+        """Wait until enough nodes are there and prepared, before the first round.
+
+        Raises:
+            StoppedError: the user stopped the run meanwhile.
+        """
+        if not self._begun:
+            self._begin(round)
+
     def step(self, round: int) -> None:
         """Wait until every process that is there has told of a round.
 
         Raises:
-            StoppedError: the user stopped the run.
+            StoppedError: the user stopped the run meanwhile.
         """
-        if not self._begun:
-            self._begin(round)
         self.totals = Counter(dict.fromkeys(TOTALS, 0))
         self.play(round)
         for name, total in self.totals.items():
@@ -82,44 +91,51 @@ class Watch(Rounds):
         self.round = round
 
     def play(self, round: int) -> None:
-        """Write down what each process tells of a round."""
-        models = self._models_wanted(round)
+        """Write down what each process tells of a round, and look at what it shows."""
+        shows = shown_after(self.run.experiment, round)
         expected = {m.name for m in self.office.crew.present(self.office.run)}
-        shown: set[str] = set()
         deadline = time.monotonic() + self.run.experiment.network.deadline
-        while True:
-            told = {name for name, then in self._told if then == round}
+        while time.monotonic() < deadline:
             there = {name for name in expected if self.office.crew.members[name].alive}
-            if (told >= there and (not models or shown >= there)) or time.monotonic() > deadline:
+            told = {name for name, then in self._told if then == round}
+            shown = {name for name, then in self._shown if then == round}
+            if told >= there and (not shows or shown >= there):
                 break
             if self.stopping.is_set():
                 raise StoppedError("stopped")
-            what = self._handle(round)
-            if what is not None and what.manifest.round == round:
-                self._show(what)
-                shown.add(what.manifest.sender)
+            self._handle(round)
+        if shows:
+            self._look(round)
         self._write(round)
 
-    def _models_wanted(self, round: int) -> bool:
+    def _look(self, round: int) -> None:
+        """Take over the models after a round, and let the processes that are far ahead go on."""
+        for (_, then), arrived in self._shown.items():
+            if then == round:
+                at = torch.tensor(arrived.manifest.nodes, dtype=torch.int64)
+                self.x_ND[at] = arrived.payloads["x"].tensors["values"].to(self.x_ND)
+        self._shown = {at: arrived for at, arrived in self._shown.items() if at[1] > round}
+        self._expect(round)
+        for member in self.office.crew.present(self.office.run):
+            self._go(member.name, round)
+
+    def _expect(self, round: int) -> None:
+        """The models of the next rounds after which they are shown."""
         experiment = self.run.experiment
-        wanted = round % experiment.evaluate_every == 0 or round == experiment.rounds
-        if wanted:
+        ahead = range(round + 1, min(round + AHEAD * experiment.evaluate_every, experiment.rounds) + 1)
+        for then in [then for then in ahead if shown_after(experiment, then)]:
             for member in self.office.crew.members.values():
                 expected = Expectation(self._form, frozenset(member.rows_K.tolist()))
-                self.office.desk.expect(member.name, "models", round, expected)
-        return wanted
+                self.office.desk.expect(member.name, "models", then, expected)
 
-    def _handle(self, round: int) -> Arrived | None:
+    def _handle(self, round: int) -> None:
         what = self.office.next(TICK)
         if isinstance(what, Told):
             self._told[what.sender, what.round] = what
+        elif isinstance(what, Arrived):
+            self._shown[what.manifest.sender, what.manifest.round] = what
         elif isinstance(what, Ready) and self._begun:
             self._let_in(what.sender, round)
-        return what if isinstance(what, Arrived) else None
-
-    def _show(self, arrived: Arrived) -> None:
-        at = torch.tensor(arrived.manifest.nodes, dtype=torch.int64)
-        self.x_ND[at] = arrived.payloads["x"].tensors["values"].to(self.x_ND)
 
     # ------------------------------------------------------------ the beginning
 
@@ -133,21 +149,18 @@ class Watch(Rounds):
             self.status(f"waits for nodes: {self.note}, {wanted} needed")
             self._handle(round)
         self._begun = True
-        self._models_wanted(self._next_evaluation(round))
+        self._expect(round - 1)
         for member in self.office.crew.present(self.office.run):
             self.office.invite(member)
         for member in self.office.crew.present(self.office.run):
             self._go(member.name, round - 1)
-
-    def _next_evaluation(self, round: int) -> int:
-        every = self.run.experiment.evaluate_every
-        return min(-(-round // every) * every, self.run.experiment.rounds)
 
     def _let_in(self, name: str, round: int) -> None:
         """A node is back: the others learn of it, and it goes on where they are."""
         for member in self.office.crew.present(self.office.run):
             self.office.invite(member)
         latest = max((then for _, then in self._told), default=round - 1)
+        self._expect(round - 1)
         self._go(name, latest)
 
     def _go(self, name: str, round: int) -> None:
