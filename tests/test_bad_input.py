@@ -73,6 +73,12 @@ TABLE = {
     "an unknown metric": ({"metrics": ["test_acuracy"]}, ["metrics", "test_accuracy"]),
     "a device that is not there": ({"device": "cuda:9"}, ["device", "cuda:9", "cpu"]),
     "a name that is no folder": ({"name": "a/b"}, ["name", "'a/b'"]),
+    "an unknown key of the network": ({"network": {"quorom": 0.5}}, ["network", "quorum"]),
+    "a quorum of nobody": ({"network": {"quorum": 0}}, ["network", "quorum", "greater than 0"]),
+    "datagrams among peers": (
+        {"algorithm": "dsgd", "topology": "cycle", "network": {"link": "best_effort"}},
+        ["network.link", "reliable", "peers"],
+    ),
     "a mistake in a variant": (
         {"variants": {"x": {"aggregator": {"name": "krum", "f": 9}}}},
         ["variants.x.aggregator.f"],

@@ -80,3 +80,17 @@ def test_a_robust_rule_stays_near_the_honest_rows(name: str, lie: float, row: in
     honest_HD = x_MD[[i for i in range(9) if i != row]]
     diameter = torch.cdist(honest_HD, honest_HD).max()
     assert (rule(x_MD) - honest_HD.mean(0)).norm() <= 2 * diameter
+
+
+@every
+def test_a_hole_costs_one_coordinate_of_one_row_where_the_rule_says_so(name: str) -> None:
+    rule = rule_of(name)
+    if not rule.takes_missing:
+        pytest.skip(f"{name} needs whole rows")
+    x_MD = some_rows(7, 4)
+    holed_MD = x_MD.clone()
+    holed_MD[2, 1] = torch.nan
+    whole_D, holed_D = rule(x_MD), rule(holed_MD)
+    others = [0, 2, 3]
+    assert torch.equal(holed_D[others], whole_D[others])
+    torch.testing.assert_close(holed_D[1], rule(x_MD[[0, 1, 3, 4, 5, 6]])[1])

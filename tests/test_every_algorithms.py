@@ -83,6 +83,16 @@ def test_two_rounds_move_a_finite_model(name: str) -> None:
 
 
 @every
+def test_says_what_it_announces(name: str) -> None:
+    sim = simulation(**fields(name))
+    algorithm, parts = sim.run.parts.algorithm, sim.run.parts
+    heard = algorithm.broadcast(sim.server.algorithm) if isinstance(algorithm, ServerAlgorithm) else None
+    (spoken,), _ = speak(parts, sim.nodes, [sim.run.cohort(sim.run.everyone, 1)], heard)
+    assert tuple(spoken.message.channels) == algorithm.says
+    assert {x_KD.shape for x_KD in spoken.message.channels.values()} == {(NODES, parts.initial_D.numel())}
+
+
+@every
 def test_learns(name: str) -> None:
     sim = simulation(**fields(name))
     first = sim.measure(0)["test_loss"]

@@ -76,3 +76,12 @@ def test_no_rows_are_no_trouble(name: str) -> None:
     codec = build(Codec, name)
     _, payload = codec.encode(codec.start(0, D), torch.zeros(0, D), draws())
     assert codec.decode(payload).shape == (0, D)
+
+
+@every
+def test_the_template_is_what_any_row_looks_like(name: str) -> None:
+    codec = build(Codec, name)
+    template, payload = codec.template(D), codec.encode(codec.start(K, D), rows(K, D), draws(*range(K)))[1]
+    assert list(template.tensors) == list(payload.tensors)
+    for key, tensor in payload.tensors.items():
+        assert (tensor.dtype, tensor.shape[1:]) == (template.tensors[key].dtype, template.tensors[key].shape[1:])

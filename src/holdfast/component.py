@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, get_args, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, get_args, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from holdfast.errors import InputError, nearest
 
-__all__ = ["Component", "as_input_error"]
+__all__ = ["Component", "Settings", "as_input_error"]
 
 
 class Component(BaseModel):
@@ -59,6 +66,36 @@ Did you mean 'factor'? Known: factor.
     def as_mapping(self) -> dict[str, Any]:
         """The mapping that an experiment file would hold: the name and every hyperparameter."""
         return {"name": self.component_name(), **self.model_dump(mode="json")}
+
+
+class Settings(BaseModel):
+    """A part of a component or an experiment that has no name of its own, such as its optimiser or its network.
+
+    Raises:
+        InputError: something is wrong, said of the field that holds it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def examine(self) -> None:
+        """Refuse what the types of the single fields cannot tell; nothing by default.
+
+        Raises:
+            InputError: fields do not fit together.
+        """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_field(cls, value: Any, check: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        field = info.field_name or cls.__name__.lower()
+        try:
+            made = check(value)
+            made.examine()
+            return made
+        except ValidationError as error:
+            raise as_input_error(error, cls).within(field) from None
+        except InputError as error:
+            raise error.within(field) from error.__cause__
 
 
 @runtime_checkable

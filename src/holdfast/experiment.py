@@ -116,6 +116,9 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
 
     def _check_parts(self) -> None:
         self._check_topology()
+        if self.network.link == "best_effort" and isinstance(self.algorithm, PeerAlgorithm):
+            remedy = "Leave it out; peers mix whole rows."
+            raise InputError("network.link", "be reliable among peers", "best_effort", remedy)
         if self.attack is not None:
             self.attack.byzantine(self.nodes, self.seed)
         for fault in self.faults:

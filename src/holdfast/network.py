@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from holdfast.component import Component
+from holdfast.component import Settings
 
 __all__ = ["Network"]
 
 
-class Network(Component):
+class Network(Settings):
     """What an experiment says of its network; a simulation, in which nobody is away, takes no notice of it.
 
     A round closes when every node asked has answered or is suspected, or at a quorum of answers after the deadline.

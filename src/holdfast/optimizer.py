@@ -6,18 +6,10 @@ import inspect
 from typing import Any
 
 import torch
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
-from holdfast.component import as_input_error
+from holdfast.component import Settings
 from holdfast.errors import InputError, nearest
 from holdfast.types import State
 
@@ -31,7 +23,7 @@ _CLASSES: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-class Optimizer(BaseModel):
+class Optimizer(Settings):
     """An optimiser of torch.optim by its lower-case name, with that optimiser's own arguments.
 
     Only optimisers that treat every element alone are offered, so that rows of different nodes can be stacked.
@@ -52,8 +44,12 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
     name: str = Field("sgd", description="the optimiser of torch.optim, in lower case")
     lr: float = Field(0.1, gt=0, description="the learning rate")
 
-    @model_validator(mode="after")
-    def _try_it(self) -> Optimizer:
+    def examine(self) -> None:
+        """Try it on one number.
+
+        Raises:
+            InputError: there is no such optimiser, or it refuses its arguments.
+        """
         if self.name not in _CLASSES:
             required = "be an elementwise optimiser of torch.optim"
             raise InputError("name", required, self.name, nearest(self.name, _CLASSES))
@@ -66,19 +62,6 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
             self.over([torch.zeros(1)])
         except (ValueError, TypeError, IndexError) as error:
             raise InputError("", f"be accepted by {cls.__name__}", self.arguments(), f"{error}.") from error
-        return self
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_field(cls, value: Any, check: ModelWrapValidatorHandler[Optimizer], info: ValidationInfo) -> Optimizer:
-        """Whatever is wrong is said of the field that holds the optimiser."""
-        field = info.field_name or "optimizer"
-        try:
-            return check(value)
-        except ValidationError as error:
-            raise as_input_error(error, cls).within(field) from None
-        except InputError as error:
-            raise error.within(field) from error.__cause__
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the torch.optim class."""

@@ -1,0 +1,1 @@
+"""Benchmarks of real processes: throughput, rounds, a lossy link, and a long run."""
