@@ -1,4 +1,4 @@
-"""Writes docs/components.md from the code, or with --check says whether it is up to date."""
+"""Writes docs/components.md and the table of docs/network.md from the code; --check says whether they are up to date."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pydantic.fields import FieldInfo
 
 from holdfast.catalogue import FAMILIES, catalogue
 from holdfast.component import Component
+from holdfast.network import Network
 
 TARGET = Path(__file__).with_name("components.md")
+NETWORK = Path(__file__).with_name("network.md")
 HEAD = """# The components
 
 Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a
@@ -48,15 +50,25 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def network_page() -> str:
+    """The page on real processes, with the table at its end made anew."""
+    head = "| `network:` | default | what it is |\n|---|---|---|\n"
+    text = NETWORK.read_text(encoding="utf-8").partition(head)[0]
+    rows = [f"| `{field}` | {default(info)} | {info.description} |" for field, info in Network.model_fields.items()]
+    return text + head + "\n".join(rows) + "\n"
+
+
 def main() -> int:
-    """0 where the page is up to date or was written."""
+    """0 where the pages are up to date or were written."""
+    pages = {TARGET: page(), NETWORK: network_page()}
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" not in sys.argv:
-        TARGET.write_text(page(), encoding="utf-8")
+        for path in stale:
+            path.write_text(pages[path], encoding="utf-8")
         return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == page():
-        return 0
-    print("docs/components.md is out of date: run `python docs/generate.py`.", file=sys.stderr)
-    return 1
+    for path in stale:
+        print(f"docs/{path.name} is out of date: run `python docs/generate.py`.", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

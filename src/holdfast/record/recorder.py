@@ -21,7 +21,8 @@ For peer algorithms ``test_*`` exist per node too, and the blank row is their me
 ``events.jsonl`` holds one JSON object a line: ``{"variant", "round", "kind", "node"?, ...details}``. Kinds
 now: ``crash``, ``return``, ``lost`` (a message; with ``direction``), ``late``, ``stale``, ``skipped`` (too
 few rows; with ``rows`` and ``required``), ``nan_loss``, ``diverged``, ``straggle``, ``byzantine`` (once in
-round 0, with ``nodes``). Any other kind works alike. A detail that is not finite is null, for JSON has no word
+round 0, with ``nodes``); over real processes also ``absent``, ``suspected`` (with ``process`` and ``why``: ``gone``,
+``stalled`` or ``deadline``), ``paused``, ``dropped`` (messages by reason) and ``holes`` (with ``chunks``). Any other kind works alike. A detail that is not finite is null, for JSON has no word
 for it.
 """
 

@@ -27,6 +27,11 @@ KINDS = {
     "nan_loss": "a node's loss was not a number",
     "diverged": "the model was no longer finite and the run stopped",
     "straggle": "a node did less than its local work",
+    "absent": "a node that was asked was not there",
+    "suspected": "a node did not answer: its process was gone, made no progress, or missed the deadline",
+    "paused": "a round waited for nodes to come back",
+    "dropped": "messages were not what they must be, and were thrown away",
+    "holes": "a part of an update was lost on the way",
 }
 """What the known kinds of events mean; any other kind is shown under its name alone."""
 
