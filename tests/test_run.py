@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import shutil
 import signal
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 
 from holdfast import Experiment, InputError, load, resume, run
+from holdfast.checkpoint import Checkpoint
 from holdfast.runtimes.simulation import Simulation
 
 FAULTY = {
@@ -170,3 +175,16 @@ def test_the_debug_runtime_gives_the_same_numbers(tmp_path):
     fast, plain = run(small, tmp_path / "fast"), run(small, tmp_path / "plain", runtime="debug")
     for variant in ("mean", "median"):
         assert fast.final("test_loss", variant) == pytest.approx(plain.final("test_loss", variant), abs=1e-5)
+
+
+def test_a_disk_that_takes_no_checkpoint_costs_the_checkpoint_and_not_the_run(tmp_path, monkeypatch):
+    def full(checkpoint: Checkpoint, folder: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Checkpoint, "write", full)
+    shown = Console(record=True, file=io.StringIO(), width=200)
+    small = Experiment(problem="digits", algorithm="fedavg", nodes=3, rounds=3, engine="sequential", checkpoint_every=2)
+    result = run(small, tmp_path / "out", console=shown)
+    main = result.summary["variants"]["main"]
+    assert (main["status"], main["rounds"], main["events"]) == ("done", 3, {"unsaved": 2})
+    assert "no checkpoint after round 2: No space left on device. Free some space" in shown.export_text()

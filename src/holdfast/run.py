@@ -280,17 +280,24 @@ class _Conductor:
         return "done"
 
     def _checkpoint(self, name: str, simulation: Rounds, log: Recorder, clock: _Clock) -> None:
-        position = log.position()
-        Checkpoint(
+        """Write down where to go on; a disk that does not take it costs the checkpoint, not the run."""
+        checkpoint = Checkpoint(
             self.digest,
             name,
             simulation.round,
             clock.seconds,
-            position,
+            log.position(),
             self.facts,
             str(self.source.resolve()),
             simulation.state(),
-        ).write(self.directory / "checkpoint")
+        )
+        try:
+            checkpoint.write(self.directory / "checkpoint")
+        except OSError as error:
+            log.event(simulation.round, "unsaved", reason=error.strerror)
+            self.live.warn(
+                f"no checkpoint after round {simulation.round}: {error.strerror}. Free some space; going on."
+            )
 
 
 @dataclass

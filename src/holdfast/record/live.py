@@ -108,6 +108,10 @@ class Live:
             self._print(f"{self._name}: {text}")
         self._said = text
 
+    def warn(self, text: str) -> None:
+        """Say what the user should know now, above the table; nothing of it goes away."""
+        self._console.print(Text(f"{self._name}: {text}", style="yellow"), soft_wrap=True)
+
     def update(
         self,
         variant: str,

@@ -20,10 +20,11 @@ For peer algorithms ``test_*`` exist per node too, and the blank row is their me
 
 ``events.jsonl`` holds one JSON object a line: ``{"variant", "round", "kind", "node"?, ...details}``. Kinds
 now: ``crash``, ``return``, ``lost`` (a message; with ``direction``), ``late``, ``stale``, ``skipped`` (too
-few rows; with ``rows`` and ``required``), ``nan_loss``, ``diverged``, ``straggle``, ``byzantine`` (once in
-round 0, with ``nodes``); over real processes also ``absent``, ``suspected`` (with ``process`` and ``why``: ``gone``,
-``stalled`` or ``deadline``), ``paused``, ``dropped`` (messages by reason) and ``holes`` (with ``chunks``). Any other kind works alike. A detail that is not finite is null, for JSON has no word
-for it.
+few rows; with ``rows`` and ``required``), ``nan_loss``, ``diverged``, ``straggle``, ``unsaved`` (a checkpoint),
+``byzantine`` (once in round 0, with ``nodes``). Over real processes also ``absent``, ``suspected`` (with
+``process`` and ``why``: ``gone``, ``stalled`` or ``deadline``), ``paused``, ``dropped`` (messages by reason) and
+``holes`` (with ``chunks``). Any other kind works alike. A detail that is not finite is null, for JSON has no
+word for it.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ KINDS = {
     "nan_loss": "a node's loss was not a number",
     "diverged": "the model was no longer finite and the run stopped",
     "straggle": "a node did less than its local work",
+    "unsaved": "a checkpoint could not be written",
     "absent": "a node that was asked was not there",
     "suspected": "a node did not answer: its process was gone, made no progress, or missed the deadline",
     "paused": "a round waited for nodes to come back",
