@@ -45,6 +45,7 @@ docs: install
 bench: install ## run the benchmarks (minutes; a quiet machine)
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/population.py
+	$(BIN)/python -m benchmarks.network
 
 clean: ## remove everything that make has made
 	rm -rf .venv .venv-flower .venv-pfl build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
