@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +17,18 @@ from holdfast.errors import InputError
 from holdfast.experiment import Experiment
 from holdfast.runtimes.network.identity import COORDINATOR, Roster, parse_rows, show_rows, verify
 from holdfast.runtimes.network.presence import Progress, Suspension
-from holdfast.runtimes.network.wire import PROTOCOL, Hello, Peer, Statement
+from holdfast.runtimes.network.seal import agree, fresh_secret
+from holdfast.runtimes.network.wire import PROTOCOL, Hello, MessageError, Peer, Statement
 from holdfast.types import IntArray
 
 __all__ = ["CLOCK", "Crew", "Member", "fingerprint"]
 
 CLOCK = 60.0
 """Seconds by which a node's clock may differ from the coordinator's."""
+HELD = 10.0
+"""Seconds for which a node that was let in has its rows before it is seen to be there."""
+STRANGERS = 1000
+"""How many names are remembered beyond one for each node, where there is no roster."""
 
 
 def fingerprint(experiment: Experiment) -> str:
@@ -52,6 +58,7 @@ class Member:
     alive: bool = False
     ready: str = ""
     suspension: Suspension = field(default_factory=Suspension)
+    admitted: float = -CLOCK
 
 
 @dataclass
@@ -97,11 +104,14 @@ class Crew:
         if before is not None and before.alive and before.instance != hello.instance:
             remedy = "Choose another name, or stop the process that has it."
             raise InputError("--node", "be a name that no running process has", hello.sender, remedy)
+        same = (hello.instance, hello.key, hello.secret)
+        if before is not None and (before.instance, before.key, before.secret) == same and self._keeps(before):
+            return before  # it asks once more, or somebody repeats what it said
         rows_K = self._rows(hello)
         member = before or Member(hello.sender, hello.key, rows_K, "", "", Progress(self.patience))
         member.rows_K, member.secret, member.ready = rows_K, hello.secret, ""
         member.key, member.alive, member.instance = hello.key, before is not None and before.alive, hello.instance
-        member.progress = Progress(self.patience)
+        member.progress, member.admitted = Progress(self.patience), self.clock()
         self.members[hello.sender] = member
         return member
 
@@ -120,10 +130,17 @@ class Crew:
     def _check_key(self, hello: Hello) -> None:
         if hello.sender == COORDINATOR:
             raise InputError("--node", "be another name", COORDINATOR, "That one is the coordinator's.")
+        try:
+            agree(fresh_secret(), hello.secret, "", hello.sender)
+        except MessageError as error:
+            remedy = "Start the node again; it makes a new one."
+            raise InputError("secret", "be half of a key", hello.secret[:12], remedy) from error
         if self.roster is None:
             before = self.members.get(hello.sender)
             if before is not None and before.key != hello.key and before.alive:
                 raise InputError("--node", "be a name that no running process has", hello.sender, "Choose another.")
+            if before is None and len(self.members) >= self.nodes + STRANGERS:
+                raise InputError("--node", "be one for which there is room", hello.sender, "Give --keys and a roster.")
             return
         if hello.sender not in self.roster.nodes and self.roster_file is not None:
             self.roster = Roster.load(self.roster_file)
@@ -136,8 +153,7 @@ class Crew:
             raise InputError("--keys", f"hold the key that the roster has for {hello.sender}", hello.key[:12], remedy)
 
     def _rows(self, hello: Hello) -> IntArray:
-        others = [m.rows_K for m in self.members.values() if m.name != hello.sender and (m.alive or self.roster)]
-        taken = np.concatenate(others) if others else np.zeros(0, dtype=np.int64)
+        taken = self._taken(hello.sender)
         wanted = self._wanted(hello, taken)
         rows_K: IntArray = np.array(wanted, dtype=np.int64)
         if not len(rows_K) or rows_K.max() >= self.nodes:
@@ -150,17 +166,37 @@ class Crew:
             )
         return rows_K
 
+    def _taken(self, name: str) -> IntArray:
+        """The rows that others than this node have."""
+        others = [m.rows_K for m in self.members.values() if m.name != name and self._holds(m)]
+        return np.concatenate(others) if others else np.zeros(0, dtype=np.int64)
+
+    def _keeps(self, member: Member) -> bool:
+        """Whether a member's rows have not become another's."""
+        return not np.isin(member.rows_K, self._taken(member.name)).any()
+
+    def _holds(self, member: Member) -> bool:
+        """Whether nobody else may have a member's rows."""
+        return member.alive or self.roster is not None or abs(self.clock() - member.admitted) < HELD
+
+    def _stated(self, rows: str) -> tuple[int, ...]:
+        """The rows that a node states, written out only if the experiment has them all."""
+        if any(len(row) > 7 or int(row) >= self.nodes for row in re.findall("[0-9]+", rows)):
+            raise InputError("--rows", f"name nodes in 0..{self.nodes - 1}", rows[:100], "Choose rows that are free.")
+        return parse_rows(rows)
+
     def _wanted(self, hello: Hello, taken: IntArray) -> tuple[int, ...]:
         if self.roster is not None:
             own = self.roster.rows_of(hello.sender)
-            wanted = parse_rows(hello.rows) if hello.rows else own
+            wanted = self._stated(hello.rows) if hello.rows else own
             if self.roster.nodes[hello.sender].rows is not None and not set(wanted) <= set(own):
                 raise InputError("--rows", f"be among those of {hello.sender} in the roster", hello.rows, "Change one.")
             return wanted
         if hello.rows:
-            return parse_rows(hello.rows)
-        if hello.sender in self.members:
-            return tuple(self.members[hello.sender].rows_K.tolist())
+            return self._stated(hello.rows)
+        before = self.members.get(hello.sender)
+        if before is not None and not np.isin(before.rows_K, taken).any():
+            return tuple(before.rows_K.tolist())
         free = np.setdiff1d(np.arange(min(self.nodes, len(taken) + 1)), taken)
         return tuple(free[:1].tolist())
 
@@ -176,5 +212,8 @@ class Crew:
         return np.sort(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
 
     def peers(self) -> dict[str, Peer]:
-        """The keys and rows of all members, for one another."""
-        return {m.name: Peer(m.key, show_rows(m.rows_K.tolist())) for m in self.members.values()}
+        """The keys and rows of all members, for one another; none of which another has the rows by now."""
+        there = [m.rows_K for m in self.members.values() if m.alive]
+        taken = np.concatenate(there) if there else np.zeros(0, dtype=np.int64)
+        known = [m for m in self.members.values() if m.alive or not np.isin(m.rows_K, taken).any()]
+        return {m.name: Peer(m.key, show_rows(m.rows_K.tolist())) for m in known}

@@ -14,9 +14,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from holdfast.codecs import Payload
+from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.parcel import Assembly, Form, check
 from holdfast.runtimes.network.seal import Seal
-from holdfast.runtimes.network.wire import Again, MessageError, Parcel, Statement, opened
+from holdfast.runtimes.network.wire import (
+    MOST_ASKED,
+    Again,
+    Ask,
+    Begin,
+    End,
+    Go,
+    Hello,
+    MessageError,
+    Parcel,
+    Refusal,
+    Statement,
+    Welcome,
+    opened,
+)
 
 __all__ = ["ANY_ROUND", "CHUNKS", "STATEMENTS", "Arrived", "Desk", "Expectation", "framed"]
 
@@ -25,9 +40,15 @@ STATEMENTS, CHUNKS = "s", "c"
 ANY_ROUND = -1
 """Stands for all rounds that are not over."""
 STRAYS = 2**24
+STRAY = 512
+"""Bytes that a stray chunk takes besides its content, so that empty ones are bounded too."""
 AGAIN = 3
 """How often a damaged chunk is asked for again."""
 
+_ORDERS = (Begin, Go, Ask, End)
+"""What only the coordinator may say."""
+_AT_THE_DOOR = (Hello, Welcome, Refusal)
+"""What is never sent by post."""
 _FRAME = struct.Struct("<16sII")
 
 
@@ -122,7 +143,7 @@ class Desk:
                     table.pop(at)
             self._closed = {at for at in self._closed if at[2] >= before}
             self._asked = Counter({at: n for at, n in self._asked.items() if at[0][2] >= before})
-            self._stray_bytes = sum(len(c) for strays in self._strays.values() for _, c in strays)
+            self._stray_bytes = sum(STRAY + len(c) for strays in self._strays.values() for _, c in strays)
 
     def take_dropped(self) -> Counter[str]:
         """What was dropped since the last time, by reason."""
@@ -149,12 +170,19 @@ class Desk:
         statement = opened(payload, self.verify)
         if statement.sender != sender:
             raise MessageError("forged")
-        if self.run and statement.run != self.run:
+        if isinstance(statement, _AT_THE_DOOR) or (isinstance(statement, _ORDERS) and sender != COORDINATOR):
+            raise MessageError("not for the sender to say")
+        if self.run and statement.run != self.run and not (isinstance(statement, Begin) and self._is_next(statement)):
             raise MessageError("foreign run")
         if isinstance(statement, Parcel):
             self._announced(statement)
         else:
             self.put(statement)
+
+    def _is_next(self, begin: Begin) -> bool:
+        """Whether a run comes after the one under way, or is another coordinator's; an earlier one is a replay."""
+        (scope, _, number), (own, _, under_way) = begin.run.partition("-"), self.run.partition("-")
+        return scope != own or int(number or 0) > int(under_way or 0)
 
     def _announced(self, manifest: Parcel) -> None:
         at = manifest.sender, manifest.phase, manifest.round
@@ -167,7 +195,7 @@ class Desk:
         check(manifest, expected.form, expected.nodes, rows, sealed=expected.seal is not None)
         self._open[at] = Assembly(manifest, sealed=expected.seal is not None)
         for index, content in self._strays.pop(at, ()):
-            self._stray_bytes -= len(content)
+            self._stray_bytes -= STRAY + len(content)
             self._accept(at, index, content)
         self._close_if_complete(at)
 
@@ -193,10 +221,11 @@ class Desk:
 
     def _stray(self, at: Address, index: int, content: bytes) -> None:
         """Keep a chunk that overtook its manifest, where one is expected and there is room."""
-        if self._expectation(at) is None or self._stray_bytes + len(content) > STRAYS:
+        size = STRAY + len(content)
+        if self._expectation(at) is None or self._stray_bytes + size > STRAYS:
             raise MessageError("unexpected")
         self._strays.setdefault(at, []).append((index, content))
-        self._stray_bytes += len(content)
+        self._stray_bytes += size
 
     def _accept(self, at: Address, index: int, content: bytes) -> None:
         expected = self._expectation(at)
@@ -212,7 +241,7 @@ class Desk:
 
     def _ask_again(self, at: Address, chunks: list[int]) -> None:
         """Ask for chunks again, each a bounded number of times."""
-        wanted = [index for index in chunks if self._asked[at, index] < AGAIN]
+        wanted = [index for index in chunks if self._asked[at, index] < AGAIN][:MOST_ASKED]
         self._asked.update((at, index) for index in wanted)
         if wanted:
             sender, phase, round = at

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from holdfast.codecs import Payload
-from holdfast.runtimes.network.desk import CHUNKS, STATEMENTS, framed
+from holdfast.runtimes.network.desk import AGAIN, CHUNKS, STATEMENTS, framed
 from holdfast.runtimes.network.parcel import FLOATS, bytes_of, chunks_of, digests_of, specs_of, tensors_of
 from holdfast.runtimes.network.post import Post
 from holdfast.runtimes.network.seal import Seal
@@ -32,6 +33,7 @@ class Outgoing:
     envelope: bytes
     chunks: list[memoryview] = field(repr=False)
     seal: Seal | None = None
+    _resent: Counter[str] = field(default_factory=Counter, repr=False)
 
     @classmethod
     def of(cls, signer: Signer, payloads: Mapping[str, Payload], about: Parcel, seal: Seal | None = None) -> Outgoing:
@@ -44,20 +46,25 @@ class Outgoing:
     def send(self, post: Post, recipient: str) -> None:
         """Send all of it over the reliable link."""
         post.send(recipient, STATEMENTS, self.envelope)
-        self.send_chunks(post, recipient, range(len(self.chunks)))
+        self._send(post, recipient, range(len(self.chunks)))
 
     def send_chunks(self, post: Post, recipient: str, wanted: Sequence[int]) -> None:
-        """Send some of its chunks over the reliable link."""
+        """Send some of its chunks again over the reliable link, as often as a receiver has reason to ask."""
+        known = sorted(index for index in set(wanted) if 0 <= index < len(self.chunks))
+        chosen = known[: AGAIN * len(self.chunks) - self._resent[recipient]]
+        self._resent[recipient] += len(chosen)
+        self._send(post, recipient, chosen)
+
+    def _send(self, post: Post, recipient: str, wanted: Iterable[int]) -> None:
         for index in wanted:
-            if 0 <= index < len(self.chunks):
-                post.send(recipient, CHUNKS, self._frame(index))
+            post.send(recipient, CHUNKS, self._frame(index))
 
     def send_best_effort(self, post: Post, recipient: str, rate: float) -> None:
         """Send what can have holes over the best-effort link, and all else over the reliable one."""
         post.send(recipient, STATEMENTS, self.envelope)
         sizes = [-(-bytes_of(spec) // self.manifest.chunk) for spec in self.manifest.specs]
         kinds = [s.dtype in FLOATS for s, n in zip(self.manifest.specs, sizes, strict=True) for _ in range(n)]
-        self.send_chunks(post, recipient, [index for index, loses in enumerate(kinds) if not loses])
+        self._send(post, recipient, [index for index, loses in enumerate(kinds) if not loses])
         post.send_paced(recipient, CHUNKS, (self._frame(i) for i, loses in enumerate(kinds) if loses), rate)
 
     def _frame(self, index: int) -> bytes:

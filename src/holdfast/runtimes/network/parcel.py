@@ -24,6 +24,8 @@ __all__ = ["Assembly", "Form", "check", "chunks_of", "digests_of", "form_of", "p
 DIGEST = 32
 _BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
 _BYTES |= {"int8": 1, "uint8": 1, "bool": 1}
+MOST_WEIGHT = 2.0**53
+"""Weights above it are refused: float32, in which they are added up, would know them as infinite."""
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 
 Form = Mapping[str, Spec]
@@ -103,14 +105,14 @@ def check(manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, seal
 def _numbers_fit(manifest: Parcel) -> bool:
     lengths = (len(manifest.weights), len(manifest.losses), len(manifest.silent_losses))
     wanted = (len(manifest.nodes), len(manifest.nodes), len(manifest.silent))
-    return lengths == wanted and all(0 <= weight < math.inf for weight in manifest.weights)
+    return lengths == wanted and all(0 <= weight <= MOST_WEIGHT for weight in manifest.weights)
 
 
 def _chunks(manifest: Parcel) -> int:
     return sum(-(-bytes_of(spec) // manifest.chunk) for spec in manifest.specs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where a chunk belongs."""
 

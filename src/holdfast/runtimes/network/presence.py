@@ -36,7 +36,7 @@ class Progress:
 
     patience: float
     count: int = 0
-    since: float = 0.0
+    since: float | None = None
     intervals: deque[float] = field(default_factory=lambda: deque(maxlen=50))
 
     def start(self, now: float) -> None:
@@ -46,7 +46,8 @@ class Progress:
     def beat(self, count: int, now: float) -> None:
         """The node says how much it has done."""
         if count > self.count:
-            self.intervals.append(now - self.since)
+            if self.since is not None:  # before it was asked to work there is nothing to measure from
+                self.intervals.append(now - self.since)
             self.count, self.since = count, now
 
     def bound(self) -> float:
@@ -58,7 +59,7 @@ class Progress:
 
     def stalled(self, now: float) -> bool:
         """Whether the node is suspected."""
-        return now - self.since > self.bound()
+        return self.since is not None and now - self.since > self.bound()
 
 
 @dataclass

@@ -47,14 +47,18 @@ CHUNK = 2**18
 DATAGRAM = 1200
 """Bytes in a chunk on a best-effort link: one datagram that no network splits."""
 MOST_STATEMENT = 2**21
+MOST_ASKED = 100_000
+"""Chunks that one statement asks for."""
 SIGNATURE = 64
 
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Node = Annotated[int, Meta(ge=0, lt=10_000_000)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Run = Annotated[str, Meta(pattern=r"^[0-9a-f]{1,40}(-[0-9]{1,4})?$")]
-Phase = Annotated[str, Meta(pattern=r"^[a-z]{1,16}$")]
-Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
+Run = Annotated[str, Meta(pattern=r"^[0-9a-f]{1,40}(-[0-9]{1,4})?\Z")]
+Phase = Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")]
+Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Nodes = Annotated[list[Node], Meta(max_length=2**19)]
+Numbers = Annotated[list[float], Meta(max_length=2**18)]
 
 
 class MessageError(HoldfastError):
@@ -106,14 +110,14 @@ class Parcel(_Said, frozen=True):
 
     phase: Phase
     round: Count
-    nodes: list[Node]
+    nodes: Nodes
     specs: Annotated[list[Spec], Meta(max_length=1000)]
     chunk: Annotated[int, Meta(ge=1, le=2**20)]
     digests: bytes
-    weights: list[float] = []
-    losses: list[float] = []
-    silent: list[Node] = []
-    silent_losses: list[float] = []
+    weights: Numbers = []
+    losses: Numbers = []
+    silent: Nodes = []
+    silent_losses: Numbers = []
 
 
 class Hello(_Said, frozen=True):
@@ -188,7 +192,7 @@ class Ask(_Said, frozen=True):
     """Nodes that kept silent shall speak."""
 
     round: Count
-    nodes: list[Node]
+    nodes: Nodes
 
 
 class Again(_Said, frozen=True):
@@ -196,7 +200,7 @@ class Again(_Said, frozen=True):
 
     phase: Phase
     round: Count
-    chunks: Annotated[list[Count], Meta(max_length=100_000)]
+    chunks: Annotated[list[Count], Meta(max_length=MOST_ASKED)]
 
 
 class Beat(_Said, frozen=True):
@@ -210,16 +214,16 @@ class Told(_Said, frozen=True):
     """What a peer records of a round: (metric, nodes, values), and events as (kind, node, details in JSON)."""
 
     round: Count
-    metrics: list[tuple[str, list[Node], list[float]]]
-    events: list[tuple[str, Node | None, str]]
+    metrics: Annotated[list[tuple[str, Nodes, Numbers]], Meta(max_length=1000)]
+    events: Annotated[list[tuple[str, Node | None, str]], Meta(max_length=100_000)]
     totals: dict[str, Count]
 
 
 class Done(_Said, frozen=True):
     """What a node measured of the final model on its own samples: by metric, a value for each of its rows."""
 
-    nodes: list[Node]
-    metrics: dict[str, list[float]]
+    nodes: Nodes
+    metrics: Annotated[dict[str, Numbers], Meta(max_length=1000)]
 
 
 class End(_Said, frozen=True):
@@ -262,7 +266,7 @@ def opened(envelope: bytes, verify: Callable[[Statement, bytes, bytes], bool]) -
     signature, body = envelope[:SIGNATURE], envelope[SIGNATURE:]
     try:
         statement: Statement = _DECODER.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # ValidationError is a DecodeError
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # ValidationError is a DecodeError
         raise MessageError("malformed") from error
     if not verify(statement, body, signature):
         raise MessageError("forged")
