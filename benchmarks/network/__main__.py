@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from importlib import import_module
 
 from benchmarks import harness
@@ -22,6 +24,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # processes and namespaces must not live on
     machine = harness.machine()
     warning = harness.busy(machine)
     print(machine, warning, sep="\n", flush=True)

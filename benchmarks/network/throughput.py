@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 import zenoh
-
 from benchmarks import harness
 from benchmarks.network.outcome import Aim, Outcome
+
 from holdfast.codecs import Payload
 from holdfast.runtimes.network.desk import Arrived, Desk, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR, Identity, verify
@@ -54,7 +54,7 @@ def node(endpoint: str, link: Connection) -> None:
     content = payloads["update"].tensors["values"].numpy().tobytes()
     with open_session("peer", connect=[endpoint]) as session:
         post = Post(session, NODE, SCOPE, lambda sender, kind, payload: None)
-        bare = session.declare_publisher(BARE, congestion_control=zenoh.CongestionControl.BLOCK)
+        bare: Any = session.declare_publisher(BARE, congestion_control=zenoh.CongestionControl.BLOCK)
         while not bare.matching_status.matching:
             time.sleep(0.01)
         link.send("ready")

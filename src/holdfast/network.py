@@ -35,7 +35,7 @@ class Network(Settings):
         "missing from the row",
     )
     rate: float = Field(
-        50.0, gt=0, description="megabytes a second that all nodes together send at most over best-effort links"
+        20.0, gt=0, description="megabytes a second that all nodes together send at most over best-effort links"
     )
     lease: float = Field(1.0, gt=0.1, le=60, description="seconds of silence after which a link counts as cut")
     patience: float = Field(2.0, gt=0, description="seconds without progress before which no node at work is suspected")

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import Any
 
+from holdfast.errors import InputError
 from holdfast.experiment import Experiment
 from holdfast.runtimes.network.crew import fingerprint
 from holdfast.runtimes.network.host import Host
@@ -67,6 +69,7 @@ def join(
     Raises:
         InputError: an address, key or name is wrong, the coordinator refuses the node, or the run cannot be prepared.
     """
+    _check_state(settings.state_dir)
     stopping = stopping or threading.Event()
     if identity is None:
         identity = Identity.load(settings.keys) if settings.keys else Identity.fresh(settings.name)
@@ -87,8 +90,25 @@ def join(
             signal.signal(number, handler)
 
 
+def _check_state(folder: Path | None) -> None:
+    """Refuse a folder for the nodes' state that takes no file.
+
+    Raises:
+        InputError: it cannot be made, or not be written to.
+    """
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = f"{error.strerror}. Name a folder of your own."
+        raise InputError("--state", "be a folder that can be written to", str(folder), remedy) from error
+
+
 def _stop_on_signals(stopping: threading.Event) -> dict[int, Any]:
-    """Let Ctrl-C end the node's work in order; what the handlers were before."""
+    """Let Ctrl-C end the node's work in order, unless it is ignored here; what the handlers were before."""
     if threading.current_thread() is not threading.main_thread():
         return {}
 
@@ -97,4 +117,5 @@ def _stop_on_signals(stopping: threading.Event) -> dict[int, Any]:
             raise KeyboardInterrupt
         stopping.set()
 
-    return {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, stop) for number in heeded}

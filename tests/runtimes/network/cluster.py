@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -42,6 +45,7 @@ class Cluster:
         own = Identity.fresh(COORDINATOR)
         self.office = Office(self.experiment, Address("127.0.0.1", 0), own, Roster(own.public, entries))
         self.processes: dict[str, BaseProcess] = {}
+        self.gone = False
         self.notes, self.stopping = Notes(), threading.Event()
         prepared = Preparer(rows=1).prepare(self.experiment)
         kind = Watch if isinstance(prepared.parts.algorithm, PeerAlgorithm) else RemoteStar
@@ -62,6 +66,28 @@ class Cluster:
         models: FloatArray = self.rounds.models().double().numpy()
         return models
 
+    def playing(self, rounds: int, first: int = 1) -> Future[FloatArray]:
+        """The same, on a thread of its own, so that something may happen meanwhile."""
+        background = ThreadPoolExecutor(1)
+        try:
+            return background.submit(self.play, rounds, first)
+        finally:
+            background.shutdown(wait=False)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a node process; one that was killed is gone when this returns."""
+        process = self.processes[name]
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        if number == signal.SIGKILL:
+            process.join(10)
+
+    def close_office(self) -> None:
+        """Let the coordinator go away without a word."""
+        if not self.gone:
+            self.gone = True
+            self.office.close()
+
     def log(self, name: str) -> str:
         """What a node process has said."""
         path = self.folder / f"{name}.log"
@@ -75,9 +101,10 @@ def cluster(folder: Path, rows: Sequence[str], **fields: Any) -> Iterator[Cluste
     try:
         yield made
     finally:
-        made.office.end("done")
+        if not made.gone:
+            made.office.end("done")
         for process in made.processes.values():
             process.join(5)
             process.kill()
             process.join()
-        made.office.close()
+        made.close_office()

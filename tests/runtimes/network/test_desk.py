@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import struct
+import time
 import tracemalloc
 
 import pytest
@@ -18,6 +20,7 @@ from holdfast.runtimes.network.desk import (
     AGAIN,
     ANY_ROUND,
     CHUNKS,
+    GRACE,
     STATEMENTS,
     STRAYS,
     Arrived,
@@ -41,6 +44,7 @@ from holdfast.runtimes.network.wire import (
     Hello,
     Parcel,
     Refusal,
+    Sent,
     Spec,
     Welcome,
     sealed,
@@ -49,6 +53,7 @@ from holdfast.runtimes.network.wire import (
 from .test_parcel import equal, payloads
 
 WHO = {name: Identity.fresh(name) for name in ("alice", "bob", COORDINATOR)}
+INDEX = struct.Struct("<I")
 SEAL = Seal(b"k" * 32)
 X = {"x": Payload({"values": torch.arange(2.0 * CHUNK // 4).reshape(2, -1), "at": torch.arange(8).reshape(2, 4)}, 3)}
 SMALL = {"x": Payload({"values": torch.ones(2, 3)}, 3)}
@@ -69,6 +74,12 @@ class Office:
     def expect(self, sent=X, sender="alice", phase="update", round=1, nodes=(0, 3), **fields):
         self.desk.expect(sender, phase, round, Expectation(form_of(sent), frozenset(nodes), **fields))
 
+    def all_sent(self, sender="alice", phase="update", round=1, after=2 * GRACE):
+        """The sender says that all datagrams are sent, and some time passes."""
+        word = Sent(run="ab-1", sender=sender, phase=phase, round=round)
+        self.desk.receive(sender, STATEMENTS, sealed(WHO[sender], word))
+        self.desk.tend(time.monotonic() + after)
+
     def take(self, frames, sender="alice"):
         for kind, content in frames:
             self.desk.receive(sender, kind, content)
@@ -80,6 +91,10 @@ class Wires(list):
     def send(self, recipient, kind, payload):
         self.append((kind, bytes(payload)))
 
+    def send_paced(self, recipient, kind, payloads, rate):
+        for payload in payloads:
+            self.send(recipient, kind, payload)
+
 
 def outgoing(sent=X, seal=None, signer="alice", **fields):
     about = {"run": "ab-1", "sender": "alice", "phase": "update", "round": 1, "nodes": [0, 3], "weights": [1.0, 2.0]}
@@ -90,7 +105,9 @@ def outgoing(sent=X, seal=None, signer="alice", **fields):
 def frames(parcel):
     wires = Wires()
     parcel.send(wires, "here")
-    return wires
+    floats_last = wires[1:-1] if parcel.seal else wires[1:]  # of sealed ones those that can have holes come last
+    by_index = sorted(floats_last, key=lambda frame: INDEX.unpack_from(frame[1], 20))
+    return [wires[0], *by_index]
 
 
 def said(manifest, signer="alice"):
@@ -228,27 +245,44 @@ def test_no_more_is_asked_for_at_once_than_a_statement_holds(office, monkeypatch
     monkeypatch.setattr(desks, "MOST_ASKED", 2)
     office.expect(seal=SEAL)
     office.take(frames(outgoing(seal=SEAL))[:1])
-    office.desk.settle(("alice", "update", 1), holes_allowed=False)
-    office.desk.settle(("alice", "update", 1), holes_allowed=False)
+    for _ in range(2):
+        office.all_sent()
     assert all(len(again.chunks) == 2 for _, again in office.asked)
 
 
 def test_holes(office):
-    at = ("alice", "update", 1)
-    office.expect(seal=SEAL)
+    office.expect(seal=SEAL, may_lose=True)
     manifest, *chunks = frames(outgoing(seal=SEAL))
-    office.desk.settle(at, holes_allowed=True)
+    office.all_sent()
     office.take([manifest, *chunks[:3], *chunks[5:-1]])
-    office.desk.settle(at, holes_allowed=True)
+    office.all_sent()
     assert [again.chunks for _, again in office.asked] == [[len(chunks) - 1]]  # whole numbers cannot do without
     office.take(chunks[-1:])
     assert office.put == []
-    office.desk.settle(at, holes_allowed=False)
-    assert office.asked[-1][1].chunks == [3, 4]
-    office.desk.settle(at, holes_allowed=True)
+    office.all_sent()
     [arrived] = office.put
     missing = arrived.payloads["x"].tensors["values"].flatten().isnan().nonzero().flatten()
     assert (arrived.holes, missing.tolist()) == (2, list(range(3 * 300, 5 * 300)))
+
+
+def test_without_holes_everything_is_asked_for_again(office):
+    office.expect(seal=SEAL)
+    manifest, *chunks = frames(outgoing(seal=SEAL))
+    office.take([manifest, *chunks[:3], *chunks[5:]])
+    office.all_sent()
+    assert [again.chunks for _, again in office.asked] == [[3, 4]]
+    office.take(chunks[3:5])
+    assert len(office.put) == 1
+
+
+def test_datagrams_have_a_while_to_come_after_the_word_that_all_are_sent(office):
+    office.expect(seal=SEAL, may_lose=True)
+    manifest, *chunks = frames(outgoing(seal=SEAL))
+    office.take([manifest, *chunks[:-2], *chunks[-1:]])
+    office.all_sent(after=0.0)
+    assert office.put == []
+    office.take(chunks[-2:-1])
+    assert office.put[0].holes == 0
 
 
 def test_sealed_chunks_of_another_key_or_place(office):

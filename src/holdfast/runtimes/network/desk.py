@@ -6,9 +6,9 @@ chunks that overtook their manifest.
 
 from __future__ import annotations
 
-import queue
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ from holdfast.runtimes.network.wire import (
     MessageError,
     Parcel,
     Refusal,
+    Sent,
     Statement,
     Welcome,
     opened,
@@ -42,6 +43,8 @@ ANY_ROUND = -1
 STRAYS = 2**24
 STRAY = 512
 """Bytes that a stray chunk takes besides its content, so that empty ones are bounded too."""
+GRACE = 0.1
+"""Seconds of quiet after which datagrams that have not come are lost."""
 AGAIN = 3
 """How often a damaged chunk is asked for again."""
 
@@ -65,12 +68,14 @@ class Expectation:
         form: what each row must look like.
         nodes: the rows for which it may speak.
         seal: opens chunks that are sealed one by one, of a best-effort link.
+        may_lose: whether a sealed parcel counts although parts of floating point tensors are missing.
         single: whether there is one row whatever nodes are named, as in a broadcast.
     """
 
     form: Form
     nodes: frozenset[int]
     seal: Seal | None = None
+    may_lose: bool = False
     single: bool = False
 
 
@@ -114,7 +119,9 @@ class Desk:
     _open: dict[Address, Assembly] = field(default_factory=dict)
     _closed: set[Address] = field(default_factory=set)
     _asked: Counter[tuple[Address, int]] = field(default_factory=Counter)
-    _strays: dict[Address, list[tuple[int, bytes]]] = field(default_factory=dict)
+    _strays: dict[Address, list[tuple[int, bytes | memoryview]]] = field(default_factory=dict)
+    _all_sent: set[Address] = field(default_factory=set)
+    _touched: dict[Address, float] = field(default_factory=dict)
     _stray_bytes: int = 0
     _over: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -142,6 +149,8 @@ class Desk:
                 for at in [at for at in table if ANY_ROUND < at[2] < before]:
                     table.pop(at)
             self._closed = {at for at in self._closed if at[2] >= before}
+            self._all_sent &= self._open.keys()
+            self._touched = {at: then for at, then in self._touched.items() if at in self._open}
             self._asked = Counter({at: n for at, n in self._asked.items() if at[0][2] >= before})
             self._stray_bytes = sum(STRAY + len(c) for strays in self._strays.values() for _, c in strays)
 
@@ -176,6 +185,8 @@ class Desk:
             raise MessageError("foreign run")
         if isinstance(statement, Parcel):
             self._announced(statement)
+        elif isinstance(statement, Sent):
+            self._all_sent.add((statement.sender, statement.phase, statement.round))
         else:
             self.put(statement)
 
@@ -193,6 +204,7 @@ class Desk:
             raise MessageError("unexpected")
         rows = 1 if expected.single else len(manifest.nodes)
         check(manifest, expected.form, expected.nodes, rows, sealed=expected.seal is not None)
+        self._all_sent.discard(at)
         self._open[at] = Assembly(manifest, sealed=expected.seal is not None)
         for index, content in self._strays.pop(at, ()):
             self._stray_bytes -= STRAY + len(content)
@@ -212,14 +224,14 @@ class Desk:
         at = sender, phase.rstrip(b"\0").decode("ascii", "replace"), round
         if at in self._closed:
             raise MessageError("duplicate")
-        content = payload[_FRAME.size :]
+        content = memoryview(payload)[_FRAME.size :]
         if at not in self._open:
             self._stray(at, index, content)
             return
         self._accept(at, index, content)
         self._close_if_complete(at)
 
-    def _stray(self, at: Address, index: int, content: bytes) -> None:
+    def _stray(self, at: Address, index: int, content: bytes | memoryview) -> None:
         """Keep a chunk that overtook its manifest, where one is expected and there is room."""
         size = STRAY + len(content)
         if self._expectation(at) is None or self._stray_bytes + size > STRAYS:
@@ -227,13 +239,14 @@ class Desk:
         self._strays.setdefault(at, []).append((index, content))
         self._stray_bytes += size
 
-    def _accept(self, at: Address, index: int, content: bytes) -> None:
+    def _accept(self, at: Address, index: int, content: bytes | memoryview) -> None:
         expected = self._expectation(at)
         seal = expected.seal if expected else None
         try:
             clear = seal.open(*at[1:], index, content) if seal else content
             if not self._open[at].accept(index, clear):
                 self.dropped["duplicate"] += 1
+            self._touched[at] = time.monotonic()
         except MessageError as rejected:
             self.dropped[rejected.reason] += 1
             if rejected.reason == "wrong chunk" and not seal:
@@ -264,17 +277,21 @@ class Desk:
         with self._lock:
             return list(self._open)
 
-    def settle(self, at: Address, holes_allowed: bool) -> None:
-        """Ask again for chunks that cannot do without; where nothing but holes is left, take the parcel as it is."""
+    def tend(self, now: float) -> None:
+        """See to parcels of which all datagrams were sent and none has come for a while; to be called often."""
         with self._lock:
-            assembly = self._open.get(at)
-            if assembly is None:
-                return
-            wanted = assembly.missing(floats=False) + ([] if holes_allowed else assembly.missing(floats=True))
-            if wanted:
-                self._ask_again(at, wanted)
-            else:
-                self._close(at)
+            quiet = [at for at in self._all_sent if now > self._touched.get(at, 0.0) + GRACE]
+            for at in quiet:
+                self._all_sent.discard(at)
+                if at in self._open:
+                    self._settle(at)
 
-
-Inbox = queue.SimpleQueue[Arrived | Statement]
+    def _settle(self, at: Address) -> None:
+        """Ask again for chunks that cannot be done without; where nothing but holes is left, take what there is."""
+        assembly, expected = self._open[at], self._expectation(at)
+        may_lose = expected is not None and expected.may_lose
+        wanted = assembly.missing(floats=False) + ([] if may_lose else assembly.missing(floats=True))
+        if wanted:
+            self._ask_again(at, wanted)
+        else:
+            self._close(at)

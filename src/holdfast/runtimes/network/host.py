@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import form_of
 from holdfast.runtimes.network.remote import broadcast_payloads
 from holdfast.runtimes.network.robot import Robot
-from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Parcel, Ready, Sent
+from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Parcel, Ready
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.weather import Weather
 from holdfast.types import IntArray
@@ -86,6 +87,7 @@ class Host:
         self._over = threading.Event()
         self._outbox: dict[tuple[str, int], tuple[Outgoing, str]] = {}
         self._memory = Memory("")
+        self._rate = math.inf
         self._chunks, self._said, self._side = 0, list[Spoken](), NodeSide()
 
     def _reasons(self) -> Iterator[str | None]:
@@ -166,9 +168,10 @@ class Host:
         if isinstance(algorithm, ServerAlgorithm):
             heard = algorithm.broadcast(algorithm.start(parts.initial_D))
             everyone = frozenset(self.run.everyone.tolist())
-            forms = {"broadcast": heard, "final": Message({"x": parts.initial_D})}
-            for phase, message in forms.items():
-                expected = Expectation(form_of(broadcast_payloads(message)), everyone, single=True)
+            seal = None if self.run.experiment.network.link == "reliable" else self.membership.seal()
+            forms = {"broadcast": (heard, seal), "final": (Message({"x": parts.initial_D}), None)}
+            for phase, (message, closed) in forms.items():
+                expected = Expectation(form_of(broadcast_payloads(message)), everyone, closed, single=True)
                 self.membership.desk.expect(COORDINATOR, phase, ANY_ROUND, expected)
 
     # ------------------------------------------------------------ a round
@@ -221,12 +224,8 @@ class Host:
         seal = self.membership.seal() if best_effort else None
         outgoing = Outgoing.of(self.membership.identity, payloads, about, seal)
         self._outbox[phase, self.round] = outgoing, COORDINATOR
-        if best_effort:
-            outgoing.send_best_effort(self.membership.post, COORDINATOR, 1e6 * share * self.run.experiment.network.rate)
-            sent = Sent(run=about.run, sender=about.sender, phase=phase, round=self.round)
-            self.membership.say(COORDINATOR, sent)
-        else:
-            outgoing.send(self.membership.post, COORDINATOR)
+        self._rate = 1e6 * share * self.run.experiment.network.rate
+        outgoing.send(self.membership.post, COORDINATOR, self._rate)
         self._chunks += len(outgoing.chunks)
 
     def _send_again(self, again: Again) -> None:
@@ -236,9 +235,9 @@ class Host:
             return
         outgoing, recipient = found
         if again.chunks:
-            outgoing.send_chunks(self.membership.post, recipient, again.chunks)
+            outgoing.repeat(self.membership.post, recipient, again.chunks, self._rate)
         else:
-            outgoing.send(self.membership.post, recipient)
+            outgoing.send(self.membership.post, recipient, self._rate)
 
     def _judge(self, arrived: Arrived) -> None:
         """Evaluate the final model on the own samples."""

@@ -40,6 +40,8 @@ __all__ = ["Lost", "Membership", "Patience"]
 RETRY = 0.3
 ANSWER = 5.0
 """Seconds that the coordinator has to answer."""
+GHOST = 3.0
+"""Seconds for which a name may still belong to a process that is gone: its link has a lease."""
 
 
 class Lost(NamedTuple):
@@ -92,13 +94,14 @@ class Membership:
         self.address, self.identity, self.rows, self.experiment = address, identity, rows, experiment
         self.patience = patience or Patience()
         self.instance, self.secret = secrets.token_hex(8), fresh_secret()
-        self.believed = identity.coordinator
+        self.known = self.believed = identity.coordinator
         self.peers: dict[str, Peer] = {}
         self.inbox: queue.SimpleQueue[Arrived | Statement | Lost] = queue.SimpleQueue()
         self.alive: set[tuple[str, str]] = set()
         self._listen = listen or Address("127.0.0.1", 0)
         self._session: zenoh.Session | None = None
         self._post: Post | None = None
+        self._refused = 0
         self.desk = Desk(self._verify, self.inbox.put, self.say, identity.name)
 
     @property
@@ -128,16 +131,16 @@ class Membership:
         return reply
 
     def _worth_waiting(self, refusal: Refusal) -> bool:
-        """Whether the name may only still belong to a process that is gone: its link has a lease."""
+        """Whether the name may only still belong to a process that is gone."""
         held = refusal.field == "--node" and "running process" in refusal.required
-        self._refused = getattr(self, "_refused", 0) + held
-        return held and self._refused * RETRY < 3.0
+        self._refused += held
+        return held and self._refused * RETRY < GHOST
 
     def _wait(self, deadline: float, what: str) -> None:
         if self.patience.stopping.is_set():
             raise StoppedError("stopped while it waited for the coordinator")
         if time.monotonic() > deadline:
-            remedy = "Check the address, and that `holdfast coordinate` runs there; --patience waits longer."
+            remedy = "Check the address, that `holdfast coordinate` runs there, and that both sides have --keys, or none."
             raise InputError("address", "be that of a running coordinator", str(self.address), remedy)
         self.patience.say(f"{what} at {self.address}")
         self.patience.stopping.wait(RETRY)
@@ -197,9 +200,9 @@ class Membership:
         return found if isinstance(found, (Welcome, Refusal)) and found.instance == self.instance else None
 
     def _verify_reply(self, statement: Statement, body: bytes, signature: bytes) -> bool:
-        """Whether the coordinator signed: the one with the known key, or on loopback the first that answers."""
-        if self.believed is not None:
-            return verify(self.believed, body, signature)
+        """Whether the coordinator signed: the one with the known key, or on loopback any, which may have begun anew."""
+        if self.known is not None:
+            return verify(self.known, body, signature)
         if isinstance(statement, Welcome) and verify(statement.key, body, signature):
             self.believed = statement.key
             return True
@@ -256,6 +259,7 @@ class Membership:
 
     def next(self, timeout: float) -> Arrived | Statement | Lost | None:
         """The next thing that came."""
+        self.desk.tend(time.monotonic())
         try:
             return self.inbox.get(timeout=max(0.0, timeout))
         except queue.Empty:

@@ -24,6 +24,7 @@ from holdfast.runtimes.network.post import JOIN, ROOT, Address, Post, open_sessi
 from holdfast.runtimes.network.seal import Seal, agree, fresh_secret, public_half
 from holdfast.runtimes.network.wire import (
     CHUNK,
+    DATAGRAM,
     Beat,
     Begin,
     End,
@@ -142,6 +143,8 @@ class Office:
             return
         with self._lock:
             reply = self._answer(hello)
+            if isinstance(reply, Welcome) and self.crew.members[hello.sender].alive:  # it may have missed an invitation
+                self.inbox.put((time.monotonic(), Present(hello.sender)))
         query.reply(JOIN, sealed(self.identity, reply))
 
     def _answer(self, hello: Hello) -> Welcome | Refusal:
@@ -197,12 +200,15 @@ class Office:
         while any(member.alive for member in told) and time.monotonic() < until:
             time.sleep(0.01)
 
-    def parcel(self, phase: str, round: int, nodes: list[int], payloads: Mapping[str, Payload]) -> Outgoing:
-        """A parcel of the coordinator's."""
+    def parcel(
+        self, phase: str, round: int, nodes: list[int], payloads: Mapping[str, Payload], seal: Seal | None = None
+    ) -> Outgoing:
+        """A parcel of the coordinator's; in datagrams where it is sealed."""
+        chunk = DATAGRAM if seal else CHUNK
         about = Parcel(
-            run=self.run, sender=COORDINATOR, phase=phase, round=round, nodes=nodes, specs=[], chunk=CHUNK, digests=b""
+            run=self.run, sender=COORDINATOR, phase=phase, round=round, nodes=nodes, specs=[], chunk=chunk, digests=b""
         )
-        return Outgoing.of(self.identity, payloads, about)
+        return Outgoing.of(self.identity, payloads, about, seal)
 
     def seal(self, member: Member) -> Seal | None:
         """What opens a node's chunks, where they are sealed."""
@@ -214,6 +220,7 @@ class Office:
 
     def next(self, timeout: float) -> Arrived | Statement | Absent | Present | None:
         """The next thing that concerns a round; everything about joining and progress is done on the way."""
+        self.desk.tend(time.monotonic())
         try:
             now, what = self.inbox.get(timeout=max(0.0, timeout))
         except queue.Empty:

@@ -24,7 +24,7 @@ from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import Form, form_of, packet_of
-from holdfast.runtimes.network.wire import Again, Ask, Done, Ready, Sent
+from holdfast.runtimes.network.wire import Again, Ask, Done, Ready
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.star import Replies, StarRounds
 from holdfast.types import FloatArray, IntArray
@@ -32,8 +32,6 @@ from holdfast.types import FloatArray, IntArray
 __all__ = ["RemoteStar", "broadcast_payloads", "update_form"]
 
 TICK = 0.05
-GRACE = 0.05
-"""Seconds for the last datagrams to come in once a node says that all are sent."""
 
 
 def update_form(parts: Parts) -> Form:
@@ -56,12 +54,10 @@ class _Wanted:
     Args:
         member: the process.
         nodes_K: its nodes that were asked.
-        settle: when its parcel is taken as it is, over a link that loses chunks.
     """
 
     member: Member
     nodes_K: IntArray
-    settle: float = float("inf")
 
 
 class RemoteStar(StarRounds):
@@ -92,7 +88,7 @@ class RemoteStar(StarRounds):
         self.holes_allowed = rule is not None and rule.takes_missing
         self._broadcast: Outgoing | None = None
         self._stale: list[Packet] = []
-        self._begun = False
+        self._first: int | None = None
 
     @property
     def network(self) -> Network:
@@ -110,9 +106,9 @@ class RemoteStar(StarRounds):
         Raises:
             StoppedError: the user stopped the run meanwhile.
         """
-        if not self._begun:
+        if self._first is None:
             self.office.begin(self.variant, round - 1)
-            self._begun = True
+            self._first = round
         self._gather(round)
 
     def step(self, round: int) -> None:
@@ -129,7 +125,7 @@ class RemoteStar(StarRounds):
         while len(self.office.crew.rows_present(self.office.run)) < wanted:
             if self.stopping.is_set():
                 raise StoppedError("too few nodes")
-            if not said and round > 1:
+            if not said and round != self._first:
                 present = len(self.office.crew.rows_present(self.office.run))
                 self.log.event(round, "paused", present=present, required=wanted)
             said = True
@@ -140,23 +136,34 @@ class RemoteStar(StarRounds):
         if self.network.min_nodes is not None:
             return min(self.network.min_nodes, self.run.experiment.nodes)
         rule = self.run.parts.aggregator
-        return self.run.experiment.nodes if round == 1 else max(1, rule.least if rule else 1)
+        return self.run.experiment.nodes if round == self._first else max(1, rule.least if rule else 1)
 
     # ------------------------------------------------------------ a round
 
     def work(self, round: int, nodes_K: IntArray, work_K: FloatArray, heard: Message) -> Replies:
         """Send the broadcast to those who host the nodes, and gather what they answer."""
         wanted = self._wanted(round, nodes_K)
-        self._broadcast = self.office.parcel("broadcast", round, nodes_K.tolist(), broadcast_payloads(heard))
+        seal = next((self.office.seal(w.member) for w in wanted.values()), None)
+        self._broadcast = self.office.parcel("broadcast", round, nodes_K.tolist(), broadcast_payloads(heard), seal)
         for w in wanted.values():
             self._expect(w, "update", round)
-            self._broadcast.send(self.office.post, w.member.name)
+            self._for(w.member).send(self.office.post, w.member.name, self._rate)
             w.member.progress.start(time.monotonic())
         arrived = self._collect(round, "update", wanted)
         packets = [packet_of(a.manifest, a.payloads) for a in arrived if a.manifest.nodes]
         self.transit += [(round, packet) for packet in self._stale]
         self._stale = []
         return _replies(arrived, packets)
+
+    def _for(self, member: Member) -> Outgoing:
+        """The broadcast as it goes to one process."""
+        assert self._broadcast is not None
+        return self._broadcast.to(self.office.seal(member))
+
+    @property
+    def _rate(self) -> float:
+        """Bytes a second over best-effort links."""
+        return 1e6 * self.network.rate
 
     def answer(self, round: int, nodes_K: IntArray) -> Sequence[Packet]:
         """What nodes say whom the coordinator asks although they kept silent."""
@@ -186,7 +193,9 @@ class RemoteStar(StarRounds):
     def _expect(self, wanted: _Wanted, phase: str, round: int) -> None:
         nodes = frozenset(wanted.nodes_K.tolist())
         seal = self.office.seal(wanted.member)
-        self.office.desk.expect(wanted.member.name, phase, round, Expectation(self.form, nodes, seal))
+        self.office.desk.expect(
+            wanted.member.name, phase, round, Expectation(self.form, nodes, seal, self.holes_allowed)
+        )
 
     def _collect(self, round: int, phase: str, wanted: Mapping[str, _Wanted]) -> list[Arrived]:
         """What comes until all have answered or are suspected, or there is a quorum and the deadline is over."""
@@ -199,7 +208,6 @@ class RemoteStar(StarRounds):
                 arrived.append(found)
                 left.pop(found.manifest.sender).member.suspension.served()
             now = time.monotonic()
-            self._settle(round, phase, left, now)
             for name, why in self._suspects(left, now).items():
                 self._give_up(round, left.pop(name), why)
             if now > deadline and sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived) >= enough:
@@ -218,18 +226,13 @@ class RemoteStar(StarRounds):
         for node in wanted.nodes_K.tolist():
             self.log.event(round, "suspected", node, process=wanted.member.name, why=why)
 
-    def _settle(self, round: int, phase: str, left: Mapping[str, _Wanted], now: float) -> None:
-        for name, w in left.items():
-            if now >= w.settle:
-                w.settle = now + GRACE
-                self.office.desk.settle((name, phase, round), self.holes_allowed)
-
     def _handle(self, what: object, round: int, left: Mapping[str, _Wanted]) -> Arrived | None:
         """Do what an event asks for; a parcel of this round is handed back, one of an earlier round is kept."""
         if isinstance(what, Ready):
             self._welcome(what.sender, round, left)
-        elif isinstance(what, Sent) and what.sender in left:
-            left[what.sender].settle = time.monotonic() + GRACE
+        elif isinstance(what, Again) and self._broadcast is not None and what.round == self._broadcast.manifest.round:
+            member = self.office.crew.members[what.sender]
+            self._for(member).repeat(self.office.post, what.sender, what.chunks, self._rate)
         elif isinstance(what, Arrived) and what.holes:
             self.log.event(round, "holes", process=what.manifest.sender, chunks=what.holes)
         if not isinstance(what, Arrived):
@@ -245,7 +248,7 @@ class RemoteStar(StarRounds):
         if name in left and self._broadcast is not None:
             again = Again(run=self.office.run, sender=COORDINATOR, phase="update", round=round, chunks=[])
             self.office.say(name, again)
-            self._broadcast.send(self.office.post, name)
+            self._for(left[name].member).send(self.office.post, name, self._rate)
             left[name].member.progress.start(time.monotonic())
 
     # ------------------------------------------------------------ the end

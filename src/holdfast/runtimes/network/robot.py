@@ -21,7 +21,7 @@ from holdfast.round import NodeSide
 from holdfast.runtimes.network.desk import Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership
-from holdfast.runtimes.network.memory import Memory, snapshot
+from holdfast.runtimes.network.memory import Memory, revived, snapshot
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import packet_of
 from holdfast.runtimes.network.remote import update_form
@@ -99,12 +99,13 @@ class Robot(PeerRounds):
         self._arrived: dict[tuple[str, int], Packet] = {}
         self._reason: str | None = None
         self._go: int | None = None
-        self.chunks = 0
+        self._start = self.chunks = 0
 
     def play_all(self, side: NodeSide) -> str | None:
         """All rounds that are left; why the run ended, or None if the next variant begins."""
-        self.nodes = side
-        start = self._await_go()
+        start = self._start = self._await_go()
+        returns = start > 0 and not side.stores
+        self.nodes = revived(self.memory.recall(self.variant, start) or {}) if returns else side
         rounds = self.run.experiment.rounds
         for round in range(start + 1, rounds + 1):
             if self._reason is not None or self.stopping.is_set():
@@ -132,10 +133,18 @@ class Robot(PeerRounds):
         waiting = self._neighbours(round, W)
         for name in waiting:
             self._send_to(name, round, W, packets)
+        if round == self._start + 1 > 1:
+            self._ask_again(round, waiting)
         heard = self._collect(round, set(waiting))
         self.membership.desk.forget(round)
         self._outbox = {at: sent for at, sent in self._outbox.items() if at[1] >= round - 1}
         return [*packets, *heard]
+
+    def _ask_again(self, round: int, names: Sequence[str]) -> None:
+        """Ask the neighbours for what they may have sent before this process was there to hear it."""
+        run, sender = self.membership.desk.run, self.membership.identity.name
+        for name in names:
+            self.membership.say(name, Again(run=run, sender=sender, phase="peer", round=round, chunks=[]))
 
     def _rows_of(self, name: str) -> IntArray:
         return np.array(parse_rows(self.membership.peers[name].rows), dtype=np.int64)
@@ -172,10 +181,9 @@ class Robot(PeerRounds):
         return Outgoing.of(self.membership.identity, packet.payloads if packet else {}, about)
 
     def _collect(self, round: int, waiting: set[str]) -> list[Packet]:
-        """What the neighbours send in this round, until all have, are gone, or the deadline is over."""
+        """What the neighbours send in this round, until all have, are further, are gone, or the deadline is over."""
         deadline = time.monotonic() + self.run.experiment.network.deadline
-        while waiting - {name for name, then in self._arrived if then == round}:
-            left = waiting - {name for name, then in self._arrived if then == round}
+        while left := waiting - {name for name, then in self._arrived if then >= round}:
             gone = {name for name in left if not self.membership.is_alive(name)}
             for name in left if time.monotonic() > deadline else gone:
                 waiting.discard(name)
@@ -209,8 +217,10 @@ class Robot(PeerRounds):
 
     def _send_again(self, again: Again) -> None:
         outgoing = self._outbox.get((again.phase, again.round), {}).get(again.sender)
-        if outgoing is not None:
-            outgoing.send_chunks(self.membership.post, again.sender, again.chunks)
+        if outgoing is not None and again.chunks:
+            outgoing.repeat(self.membership.post, again.sender, again.chunks)
+        elif outgoing is not None:
+            outgoing.send(self.membership.post, again.sender)
 
     # ------------------------------------------------------------ with the coordinator
 

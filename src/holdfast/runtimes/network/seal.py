@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -30,25 +31,29 @@ def public_half(secret: X25519PrivateKey) -> str:
 
 @dataclass(frozen=True)
 class Seal:
-    """Seals the chunks that one node sends to its coordinator in one run.
+    """Seals the chunks between one node and its coordinator in one run.
 
     A nonce is (round, chunk, phase), and the key is of this run and this node alone, so no nonce serves twice.
     """
 
     key: bytes = field(repr=False)
 
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self.key)
+
     def close(self, phase: str, round: int, index: int, content: bytes | memoryview) -> bytes:
         """The sealed chunk, 16 bytes longer."""
-        return AESGCM(self.key).encrypt(_nonce(phase, round, index), bytes(content), None)
+        return self._cipher.encrypt(_nonce(phase, round, index), content, None)
 
-    def open(self, phase: str, round: int, index: int, content: bytes) -> bytes:
+    def open(self, phase: str, round: int, index: int, content: bytes | memoryview) -> bytes:
         """What was sealed.
 
         Raises:
             MessageError: it was sealed by another, for another place, or not at all.
         """
         try:
-            return AESGCM(self.key).decrypt(_nonce(phase, round, index), content, None)
+            return self._cipher.decrypt(_nonce(phase, round, index), content, None)
         except (InvalidTag, ValueError) as error:
             raise MessageError("wrong chunk") from error
 
