@@ -354,3 +354,22 @@ def test_many_small_messages_take_no_room(office):
     office.desk.begin("ab-2")
     assert office.desk._stray_bytes == 0
     assert not office.desk._strays
+
+
+def test_a_parcel_may_begin_anew(office):
+    office.expect()
+    manifest, first, *rest = frames(outgoing())
+    office.take([manifest, first])
+    office.desk.restart(("alice", "update", 1))
+    office.take([manifest, first, *rest])
+    assert len(office.put) == 1
+    assert not office.desk.dropped
+
+
+def test_a_run_of_another_coordinator_must_be_that_of_the_one_joined(office):
+    begin = Begin(run="cd-1", sender=COORDINATOR, variant="main", round=0)
+    office.desk.scope = "ef"
+    office.take(said(begin, COORDINATOR), COORDINATOR)
+    office.desk.scope = "cd"
+    office.take(said(begin, COORDINATOR), COORDINATOR)
+    assert (office.put, office.desk.dropped) == ([begin], {"foreign run": 1})

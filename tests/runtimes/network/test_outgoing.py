@@ -75,3 +75,10 @@ def test_nobody_can_ask_without_end():
     assert len(wires.sent) == AGAIN * 6
     outgoing.repeat(wires, "bob", [0])  # another does not suffer from it
     assert len(wires.sent) == AGAIN * 6 + 1
+
+
+def test_who_has_begun_anew_gets_all_of_it_a_few_times():
+    wires, outgoing = Wires(), parcel(chunk=CHUNK)
+    for _ in range(10):
+        outgoing.repeat(wires, "bob", [])
+    assert [kind for _, kind, _ in wires.sent] == [STATEMENTS, CHUNKS, CHUNKS] * AGAIN

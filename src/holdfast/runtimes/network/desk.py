@@ -107,6 +107,7 @@ class Desk:
         put: where whole parcels and all other statements go.
         again: asks a sender for chunks again.
         run: the run under way; statements of any other are foreign.
+        scope: the session of the coordinator to which the next run must belong; any without it.
     """
 
     verify: Callable[[Statement, bytes, bytes], bool]
@@ -114,6 +115,7 @@ class Desk:
     again: Callable[[str, Again], None]
     name: str
     run: str = ""
+    scope: str = ""
     dropped: Counter[str] = field(default_factory=Counter)
     _expected: dict[Address, Expectation] = field(default_factory=dict)
     _open: dict[Address, Assembly] = field(default_factory=dict)
@@ -140,6 +142,13 @@ class Desk:
         """A sender may now send this, once."""
         with self._lock:
             self._expected[sender, phase, round] = expectation
+
+    def restart(self, at: Address) -> None:
+        """Expect a parcel from its beginning: its sender has begun anew."""
+        with self._lock:
+            self._open.pop(at, None)
+            self._strays.pop(at, None)
+            self._closed.discard(at)
 
     def forget(self, before: int) -> None:
         """Expect nothing more of earlier rounds."""
@@ -191,9 +200,11 @@ class Desk:
             self.put(statement)
 
     def _is_next(self, begin: Begin) -> bool:
-        """Whether a run comes after the one under way, or is another coordinator's; an earlier one is a replay."""
+        """Whether a run comes after the one under way, or is a new coordinator's; an earlier one is a replay."""
         (scope, _, number), (own, _, under_way) = begin.run.partition("-"), self.run.partition("-")
-        return scope != own or int(number or 0) > int(under_way or 0)
+        if scope == own:
+            return int(number or 0) > int(under_way or 0)
+        return not self.scope or scope == self.scope
 
     def _announced(self, manifest: Parcel) -> None:
         at = manifest.sender, manifest.phase, manifest.round

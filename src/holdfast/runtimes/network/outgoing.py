@@ -62,7 +62,15 @@ class Outgoing:
         self._send_datagrams(post, recipient, np.flatnonzero(loses).tolist(), rate)
 
     def repeat(self, post: Post, recipient: str, wanted: Sequence[int], rate: float = math.inf) -> None:
-        """Send chunks again, as often as a receiver has reason to ask: datagrams first, then over the reliable link."""
+        """Send chunks again, as often as a receiver has reason to ask: datagrams first, then over the reliable link.
+
+        Who wants no chunk by number has begun anew, and gets the manifest and all of them.
+        """
+        if not wanted:
+            if self._repeats[recipient] < AGAIN:
+                self._repeats[recipient] += 1
+                self.send(post, recipient, rate)
+            return
         known = sorted(index for index in set(wanted) if 0 <= index < len(self.chunks))
         chosen = known[: AGAIN * len(self.chunks) - self._resent[recipient]]
         self._resent[recipient] += len(chosen)

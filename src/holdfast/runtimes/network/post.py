@@ -115,6 +115,22 @@ def open_session(
         # Between processes of one machine zenoh would share memory: nothing here may depend on who shares a machine.
         "transport/shared_memory/enabled": False,
     }
+    if mode == "router":  # what nodes send to the coordinator is for nobody else, whatever they subscribe to
+        settings["access_control"] = {
+            "enabled": True,
+            "default_permission": "allow",
+            "rules": [
+                {
+                    "id": "uploads",
+                    "permission": "deny",
+                    "flows": ["egress"],
+                    "messages": ["put"],
+                    "key_exprs": [f"{ROOT}/*/to/coordinator/**"],
+                }
+            ],
+            "subjects": [{"id": "everyone"}],
+            "policies": [{"rules": ["uploads"], "subjects": ["everyone"]}],
+        }
     if best_effort:  # a put waits for room instead of dropping, and its datagrams are never split by the network
         drop = "transport/link/tx/queue/congestion_control/drop"
         settings |= {f"{drop}/wait_before_drop": 10**6, f"{drop}/max_wait_before_drop_fragments": 10**6}
