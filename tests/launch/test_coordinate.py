@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,11 @@ from holdfast.launch.join import NodeSettings, join
 from holdfast.runtimes.network.identity import COORDINATOR, make_keys
 
 from .test_local import TINY
+
+
+@pytest.fixture(autouse=True)
+def without_plots(monkeypatch):
+    monkeypatch.setattr(sys.modules["holdfast.run"], "write_report", lambda directory: directory)
 
 
 def test_over_tls_with_a_node_enrolled_meanwhile(tmp_path):
@@ -52,14 +58,20 @@ def test_there_must_be_something_to_go_on_with(tmp_path):
 
 
 def test_a_node_is_told_that_the_run_failed(tmp_path, monkeypatch):
+    made, node = [], []
+
+    def office(site, experiment):
+        made.append(open_office(site, experiment))
+        return made[0]
+
     def broken(*_, **__):
-        node.append(pool.submit(join, str(address[0]), NodeSettings("alice")))
-        while "alice" not in office[0].crew.members or not office[0].crew.members["alice"].alive:
-            office[0].next(0.05)
+        node.append(pool.submit(join, str(made[0].address), NodeSettings("alice")))
+        while "alice" not in made[0].crew.members or not made[0].crew.members["alice"].alive:
+            made[0].next(0.05)
         raise RuntimeError("broken")
 
-    node, address, office, made = [], [], [], Site.office
-    monkeypatch.setattr(Site, "office", lambda *a: (office.append(made(*a)), address.append(office[0].address))[0] or office[0])
+    open_office = Site.office
+    monkeypatch.setattr(Site, "office", office)
     monkeypatch.setattr("holdfast.launch.coordinate.run", broken)
     with ThreadPoolExecutor(1) as pool:
         with pytest.raises(RuntimeError, match="broken"):

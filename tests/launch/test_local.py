@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import holdfast
@@ -16,6 +18,11 @@ TINY = {
     "algorithm": {"name": "fedavg", "local_steps": 1},
     "engine": "sequential",
 }
+
+
+@pytest.fixture(autouse=True)
+def without_plots(monkeypatch):
+    monkeypatch.setattr(sys.modules["holdfast.run"], "write_report", lambda directory: directory)
 
 
 def test_up_gives_what_a_simulation_gives(tmp_path):

@@ -107,7 +107,7 @@ class Gates:
 
 
 def after_rounds(start: float, *cohorts: Sequence[int]) -> float:
-    """The model after rounds in which these nodes took part: each moves it half the way to the mean of their numbers."""
+    """The model after rounds in which these nodes took part, each half the way to the mean of their numbers."""
     for nodes in cohorts:
         start += 0.5 * (sum(nodes) / len(nodes) - start)
     return start

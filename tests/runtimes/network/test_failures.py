@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -24,6 +25,11 @@ from holdfast.runtimes.network.post import Address
 from ...tiny import play, simulation
 from .cluster import cluster
 from .gates import PATIENCE, Gates, after_rounds, until
+
+
+@pytest.fixture(autouse=True)
+def without_plots(monkeypatch):
+    monkeypatch.setattr(sys.modules["holdfast.run"], "write_report", lambda directory: directory)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+import msgspec
 import psutil
 import pytest
 import torch
@@ -66,22 +67,15 @@ class Mallory:
         about |= {"weights": [1.0], "losses": [0.0], "specs": [], "chunk": CHUNK, "digests": b"", **changes}
         return Outgoing.of(self.identity, payloads, Parcel(**about))
 
-    def announce(self, sender="node-1", **changes):
-        """Announce something, and send nothing."""
-        made = self.parcel(**changes)
-        self.say(COORDINATOR, sender, STATEMENTS, made.envelope)
+    def announce(self, name, **changes):
+        """Announce an update under a name, and send nothing."""
+        self.say(COORDINATOR, name, STATEMENTS, self.parcel(**changes).envelope)
 
-    def send(self, outgoing, sender="node-1"):
-        self.say(COORDINATOR, sender, STATEMENTS, outgoing.envelope)
-        for index, content in enumerate(outgoing.chunks):
-            self.say(COORDINATOR, sender, CHUNKS, framed("update", 2, index, content))
-
-    def announce_ten_gigabytes(self):
+    def announce_ten_gigabytes(self, name, **changes):
         spec = Spec("update.values", "float32", [1, HUGE // 4], HUGE // 4)
-        manifest = self.parcel().manifest
         huge = {"specs": [spec], "digests": bytes(32 * (HUGE // CHUNK))}
-        envelope = sealed(self.identity, type(manifest)(**{**_fields(manifest), **huge}))
-        self.say(COORDINATOR, "node-1", STATEMENTS, envelope)
+        manifest = msgspec.structs.replace(self.parcel(**changes).manifest, **huge)
+        self.say(COORDINATOR, name, STATEMENTS, sealed(self.identity, manifest))
 
     def knock(self, **changes):
         about = {"run": "0", "sender": "node-1", "protocol": PROTOCOL, "version": "0", "instance": "0", "clock": 0.0}
@@ -91,10 +85,6 @@ class Mallory:
     def close(self):
         self.ear.undeclare()
         self.session.close()
-
-
-def _fields(manifest):
-    return {name: getattr(manifest, name) for name in manifest.__struct_fields__}
 
 
 @contextmanager
@@ -126,9 +116,10 @@ def test_an_outsider_changes_nothing(tmp_path, gates):
             gates.reached(1)  # its update is awaited
             for key, payload in old:
                 m.say_at(key, payload)
-            m.send(m.parcel())
-            m.announce_ten_gigabytes()
-            m.announce(sender=COORDINATOR, run="0")
+            m.announce("node-1")
+            m.announce(COORDINATOR, sender=COORDINATOR)
+            m.announce_ten_gigabytes("node-1")
+            m.say(COORDINATOR, "node-1", CHUNKS, framed("update", 2, 0, m.parcel().chunks[0]))
             chunk = next(payload for key, payload in old if "/to/coordinator/node-1/c" in key)
             m.say(COORDINATOR, "node-1", CHUNKS, chunk[:-1])
             m.say(COORDINATOR, "node-1", CHUNKS, framed("update", 2, 0, chunk[-3:]))  # in place of the right one
@@ -191,6 +182,7 @@ def test_a_member_changes_no_more_than_its_own_row(tmp_path, gates):
             m.announce("node-2", **mine, nodes=[2], weights=[float("inf")])
             m.announce("node-2", **mine, nodes=[2], weights=[-1.0])
             m.announce("node-1", **{**mine, "sender": "node-1"})
+            m.announce_ten_gigabytes("node-2", **mine, nodes=[2])
             m.say(COORDINATOR, "node-2", STATEMENTS, sealed(own, End(**about, reason="mine")))
             good = m.parcel(**mine, nodes=[2], payloads={"update": Payload({"values": torch.ones(1, 1)}, 1)})
             m.say(COORDINATOR, "node-2", STATEMENTS, good.envelope)

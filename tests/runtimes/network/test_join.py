@@ -1,4 +1,4 @@
-"""Who cannot join, or cannot coordinate, reads one paragraph that says what to do, and nothing is lost for the others."""
+"""Who cannot join, or cannot coordinate, reads one paragraph that says what to do."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Host:
                 self._judge(what)
             case Ask():
                 self._answer(what)
-            case Again():
+            case Again() if what.sender == COORDINATOR:
                 self._send_again(what)
             case End():
                 return what.reason
@@ -234,10 +234,7 @@ class Host:
         if found is None:
             return
         outgoing, recipient = found
-        if again.chunks:
-            outgoing.repeat(self.membership.post, recipient, again.chunks, self._rate)
-        else:
-            outgoing.send(self.membership.post, recipient, self._rate)
+        outgoing.repeat(self.membership.post, recipient, again.chunks, self._rate)
 
     def _judge(self, arrived: Arrived) -> None:
         """Evaluate the final model on the own samples."""

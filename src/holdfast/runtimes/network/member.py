@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import secrets
 import socket
 import ssl
@@ -21,10 +20,12 @@ from holdfast.runtimes.network.desk import STATEMENTS, Arrived, Desk
 from holdfast.runtimes.network.identity import COORDINATOR, Identity, verify
 from holdfast.runtimes.network.post import JOIN, ROOT, Address, Post, open_session
 from holdfast.runtimes.network.seal import Seal, agree, fresh_secret, public_half
+from holdfast.runtimes.network.tray import Request, Tray, ask_through, put_into
 from holdfast.runtimes.network.wire import (
     PROTOCOL,
     Begin,
     Hello,
+    Links,
     MessageError,
     Peer,
     Refusal,
@@ -96,13 +97,13 @@ class Membership:
         self.instance, self.secret = secrets.token_hex(8), fresh_secret()
         self.known = self.believed = identity.coordinator
         self.peers: dict[str, Peer] = {}
-        self.inbox: queue.SimpleQueue[Arrived | Statement | Lost] = queue.SimpleQueue()
+        self.tray = Tray[Arrived | Statement | Lost | Request]()
         self.alive: set[tuple[str, str]] = set()
         self._listen = listen or Address("127.0.0.1", 0)
         self._session: zenoh.Session | None = None
         self._post: Post | None = None
-        self._refused = 0
-        self.desk = Desk(self._verify, self.inbox.put, self.say, identity.name)
+        self._refused, self._links = 0, Links()
+        self.desk = Desk(self._verify, put_into(self.tray), ask_through(self.tray), identity.name)
 
     @property
     def post(self) -> Post:
@@ -140,7 +141,9 @@ class Membership:
         if self.patience.stopping.is_set():
             raise StoppedError("stopped while it waited for the coordinator")
         if time.monotonic() > deadline:
-            remedy = "Check the address, that `holdfast coordinate` runs there, and that both sides have --keys, or none."
+            remedy = (
+                "Check the address, that `holdfast coordinate` runs there, and that both sides have --keys, or none."
+            )
             raise InputError("address", "be that of a running coordinator", str(self.address), remedy)
         self.patience.say(f"{what} at {self.address}")
         self.patience.stopping.wait(RETRY)
@@ -164,14 +167,18 @@ class Membership:
         except OSError:
             return False
 
+    def _open(self, links: Links) -> zenoh.Session:
+        """A session with these links; until the node is let in, with none but that to the coordinator."""
+        secure = self.identity.folder is not None
+        dial, tls = self.address.endpoint(secure), self.identity.tls() if secure else None
+        both = [f"{dial}?rel=1", f"udp/{self.address}?rel=0"] if links.best_effort else [dial]
+        listen = [self._listen.endpoint(secure)] if links.peers else []
+        self._links = links
+        return open_session("peer", listen, both, tls=tls, lease=links.lease, best_effort=links.best_effort)
+
     def _knock(self) -> Welcome | Refusal | None:
         if self._session is None:
-            secure = self.identity.folder is not None
-            reliable, datagrams = f"{self.address.endpoint(secure)}", f"udp/{self.address}"
-            listen = [self._listen.endpoint(secure)]
-            tls = self.identity.tls() if secure else None
-            dial = [f"{reliable}?rel=1", f"{datagrams}?rel=0"]
-            self._session = open_session("peer", listen, dial, tls=tls, best_effort=True)
+            self._session = self._open(Links())
         hello = Hello(
             run=self.instance,
             sender=self.identity.name,
@@ -200,7 +207,7 @@ class Membership:
         return found if isinstance(found, (Welcome, Refusal)) and found.instance == self.instance else None
 
     def _verify_reply(self, statement: Statement, body: bytes, signature: bytes) -> bool:
-        """Whether the coordinator signed: the one with the known key, or on loopback any, which may have begun anew."""
+        """Whether the coordinator signed: the one with the known key, or on loopback whichever there is."""
         if self.known is not None:
             return verify(self.known, body, signature)
         if isinstance(statement, Welcome) and verify(statement.key, body, signature):
@@ -217,6 +224,10 @@ class Membership:
             if self._post is not None:
                 self._leave()
             self.alive.clear()
+            if welcome.links != self._links:
+                self._session.close()
+                self._session = self._open(welcome.links)
+            self.desk.scope = scope
             self._post = Post(self._session, self.identity.name, scope, self.desk.receive)
             live = self._session.liveliness()
             mine = f"{ROOT}/{scope}/alive/{self.identity.name}/{self.instance}"
@@ -229,7 +240,7 @@ class Membership:
             self.alive.add((name, instance))
         else:
             self.alive.discard((name, instance))
-            self.inbox.put(Lost(name))
+            self.tray.put(Lost(name))
 
     def is_alive(self, name: str) -> bool:
         """Whether another process is there."""
@@ -260,10 +271,11 @@ class Membership:
     def next(self, timeout: float) -> Arrived | Statement | Lost | None:
         """The next thing that came."""
         self.desk.tend(time.monotonic())
-        try:
-            return self.inbox.get(timeout=max(0.0, timeout))
-        except queue.Empty:
+        _, what = self.tray.take(timeout) or (0.0, None)
+        if isinstance(what, Request):
+            self.say(*what)
             return None
+        return what
 
     def _leave(self) -> None:
         self._token.undeclare()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import queue
 import secrets
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import zenoh
 
+from holdfast.algorithms import PeerAlgorithm
 from holdfast.codecs import Payload
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
@@ -22,6 +22,7 @@ from holdfast.runtimes.network.identity import COORDINATOR, ROSTER, Identity, Ro
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.post import JOIN, ROOT, Address, Post, open_session
 from holdfast.runtimes.network.seal import Seal, agree, fresh_secret, public_half
+from holdfast.runtimes.network.tray import Request, Tray, ask_through, put_into
 from holdfast.runtimes.network.wire import (
     CHUNK,
     DATAGRAM,
@@ -29,6 +30,7 @@ from holdfast.runtimes.network.wire import (
     Begin,
     End,
     Hello,
+    Links,
     MessageError,
     Parcel,
     Ready,
@@ -83,14 +85,18 @@ class Office:
         roster = Roster.load(roster_file) if roster_file else roster
         patience = experiment.network.patience
         own = self.identity.public
+        everyone = [variant for _, variant in experiment.runs()]
+        peers = any(isinstance(variant.algorithm, PeerAlgorithm) for variant in everyone)
+        best_effort = any(variant.network.link == "best_effort" for variant in everyone)
+        self.links = Links(experiment.network.lease, best_effort, peers)
         self.crew = Crew(experiment.nodes, fingerprint(experiment), own, roster, roster_file, patience)
-        self.inbox: queue.SimpleQueue[tuple[float, Arrived | Statement | Absent | Present]] = queue.SimpleQueue()
+        self.tray = Tray[Arrived | Statement | Absent | Present | Request]()
         self.secret, self.scope, self.variant, self.round = fresh_secret(), secrets.token_hex(8), "", 0
         self._lock, self._variants = threading.RLock(), 0
         tls = identity.tls() if identity and identity.folder else None
         self.address = address = address.settled()
         endpoints = self._endpoints(address, tls is not None)
-        lease, best_effort = experiment.network.lease, len(endpoints) > 1
+        lease = experiment.network.lease
         self.session = open_session("router", endpoints, tls=tls, lease=lease, best_effort=best_effort)
         try:
             self._open()
@@ -99,12 +105,12 @@ class Office:
             raise
 
     def _endpoints(self, address: Address, secure: bool) -> list[str]:
-        if self.experiment.network.link == "reliable":
+        if not self.links.best_effort:
             return [address.endpoint(secure)]
         return [f"{address.endpoint(secure)}?rel=1", f"udp/{address}?rel=0"]
 
     def _open(self) -> None:
-        self.desk = Desk(self.crew.verify, self._put, self.say, COORDINATOR)
+        self.desk = Desk(self.crew.verify, put_into(self.tray), ask_through(self.tray), COORDINATOR)
         self.post = Post(self.session, COORDINATOR, self.scope, self.desk.receive)
         tokens = f"{ROOT}/{self.scope}/alive/*/*"
         self._presence = self.session.liveliness().declare_subscriber(tokens, self._presence_changed, history=True)
@@ -118,9 +124,6 @@ class Office:
 
     # ------------------------------------------------------------ what comes in, on zenoh's threads
 
-    def _put(self, what: Arrived | Statement) -> None:
-        self.inbox.put((time.monotonic(), what))
-
     def _presence_changed(self, sample: zenoh.Sample) -> None:
         *_, name, instance = str(sample.key_expr).split("/")
         with self._lock:
@@ -130,7 +133,7 @@ class Office:
             member.alive = sample.kind == zenoh.SampleKind.PUT
             if not member.alive:
                 member.ready = ""
-        self.inbox.put((time.monotonic(), Present(name) if member.alive else Absent(name)))
+        self.tray.put(Present(name) if member.alive else Absent(name))
 
     def _knock(self, query: zenoh.Query) -> None:
         try:
@@ -144,7 +147,7 @@ class Office:
         with self._lock:
             reply = self._answer(hello)
             if isinstance(reply, Welcome) and self.crew.members[hello.sender].alive:  # it may have missed an invitation
-                self.inbox.put((time.monotonic(), Present(hello.sender)))
+                self.tray.put(Present(hello.sender))
         query.reply(JOIN, sealed(self.identity, reply))
 
     def _answer(self, hello: Hello) -> Welcome | Refusal:
@@ -167,6 +170,7 @@ class Office:
             instance=instance,
             key=self.identity.public,
             secret=public_half(self.secret),
+            links=self.links,
             rows=show_rows(member.rows_K.tolist()),
             experiment=self.text,
         )
@@ -212,7 +216,7 @@ class Office:
 
     def seal(self, member: Member) -> Seal | None:
         """What opens a node's chunks, where they are sealed."""
-        if self.experiment.network.link == "reliable":
+        if self.experiment.variant(self.variant).network.link == "reliable":
             return None
         return agree(self.secret, member.secret, self.run, member.name)
 
@@ -221,9 +225,12 @@ class Office:
     def next(self, timeout: float) -> Arrived | Statement | Absent | Present | None:
         """The next thing that concerns a round; everything about joining and progress is done on the way."""
         self.desk.tend(time.monotonic())
-        try:
-            now, what = self.inbox.get(timeout=max(0.0, timeout))
-        except queue.Empty:
+        taken = self.tray.take(timeout)
+        if taken is None:
+            return None
+        now, what = taken
+        if isinstance(what, Request):
+            self.say(what.recipient, what.again)
             return None
         if isinstance(what, Present) and self.variant:
             self.invite(self.crew.members[what.name])
@@ -232,9 +239,9 @@ class Office:
             member.progress.beat(what.count, now)
             return None
         if isinstance(what, Ready):
-            if member is None or what.instance != member.instance or member.ready == what.run:
+            if member is None or what.instance != member.instance or member.ready == what.run or not member.alive:
                 return None
-            member.ready, member.alive = what.run, True
+            member.ready = what.run
         return what
 
     def dropped(self) -> Counter[str]:

@@ -246,6 +246,8 @@ class RemoteStar(StarRounds):
     def _welcome(self, name: str, round: int, left: Mapping[str, _Wanted]) -> None:
         """A node is back in the middle of a round: it sends what it has, or works anew."""
         if name in left and self._broadcast is not None:
+            self.office.desk.restart((name, "update", round))
+            self._expect(left[name], "update", round)
             again = Again(run=self.office.run, sender=COORDINATOR, phase="update", round=round, chunks=[])
             self.office.say(name, again)
             self._for(left[name].member).send(self.office.post, name, self._rate)

@@ -29,10 +29,14 @@ from holdfast.runtimes.network.wire import CHUNK, Again, Begin, End, Go, Parcel,
 from holdfast.runtimes.peers import PeerRounds
 from holdfast.types import IntArray
 
-__all__ = ["AHEAD", "Report", "Robot", "shown_after"]
+__all__ = ["AHEAD", "LEAD", "PACE", "Report", "Robot", "shown_after"]
 
 AHEAD = 3
 """How many evaluations a process may be ahead of a coordinator that is there."""
+PACE = 8
+"""After how many rounds at most the coordinator says how far it has come."""
+LEAD = 3 * PACE
+"""How many rounds a process may be ahead of it: it tells the coordinator something in each."""
 LINGER = 1.0
 """Seconds that a node without a coordinator stays after its last round, for the last messages to leave."""
 
@@ -217,10 +221,8 @@ class Robot(PeerRounds):
 
     def _send_again(self, again: Again) -> None:
         outgoing = self._outbox.get((again.phase, again.round), {}).get(again.sender)
-        if outgoing is not None and again.chunks:
+        if outgoing is not None:
             outgoing.repeat(self.membership.post, again.sender, again.chunks)
-        elif outgoing is not None:
-            outgoing.send(self.membership.post, again.sender)
 
     # ------------------------------------------------------------ with the coordinator
 
@@ -237,8 +239,8 @@ class Robot(PeerRounds):
             self.report.take()
             return
         totals = {name: int(total) for name, total in self.totals.items()} | {"messages": self.messages}
+        self._await_coordinator(round)
         if shown_after(experiment, round):
-            self._await_coordinator(round)
             x_KD = self.models()
             nan_K = x_KD.new_full((len(self.here),), 0.0)
             packet = Packet(round, self.here, {"x": Payload({"values": x_KD}, x_KD.shape[1])}, nan_K, nan_K)
@@ -251,7 +253,7 @@ class Robot(PeerRounds):
 
     def _await_coordinator(self, round: int) -> None:
         """Let a coordinator that is there, but slow, catch up; its room for models is bounded."""
-        least = round - (AHEAD - 1) * self.run.experiment.evaluate_every
+        least = round - min(LEAD, (AHEAD - 1) * self.run.experiment.evaluate_every)
         while (self._go or 0) < least and self.membership.is_alive(COORDINATOR):
             if self._reason is not None or self.stopping.is_set():
                 return
@@ -267,7 +269,7 @@ class Robot(PeerRounds):
                 return "all rounds are done, and the coordinator is gone"
             what = self.membership.next(0.1)
             if isinstance(what, Begin) and what.run != self.membership.desk.run:
-                self.membership.inbox.put(what)  # the next variant
+                self.membership.tray.put(what)  # the next variant
                 return None
             self._handle(what)
         return self._reason

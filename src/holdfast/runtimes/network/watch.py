@@ -16,12 +16,13 @@ from torch import Tensor
 from holdfast.codecs import Payload
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
+from holdfast.record.wording import KINDS
 from holdfast.runtimes.network.desk import Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import form_of
 from holdfast.runtimes.network.remote import TICK
-from holdfast.runtimes.network.robot import AHEAD, shown_after
+from holdfast.runtimes.network.robot import AHEAD, LEAD, PACE, shown_after
 from holdfast.runtimes.network.wire import Go, Ready, Told
 from holdfast.runtimes.rounds import TOTALS, Rounds, StoppedError
 from holdfast.types import State
@@ -107,17 +108,18 @@ class Watch(Rounds):
         if shows:
             self._look(round)
         self._write(round)
+        if shows or round % PACE == 0:
+            for member in self.office.crew.present(self.office.run):
+                self._go(member.name, round)
 
     def _look(self, round: int) -> None:
-        """Take over the models after a round, and let the processes that are far ahead go on."""
+        """Take over the models after a round, and let those of later rounds come."""
         for (_, then), arrived in self._shown.items():
             if then == round:
                 at = torch.tensor(arrived.manifest.nodes, dtype=torch.int64)
                 self.x_ND[at] = arrived.payloads["x"].tensors["values"].to(self.x_ND)
         self._shown = {at: arrived for at, arrived in self._shown.items() if at[1] > round}
         self._expect(round)
-        for member in self.office.crew.present(self.office.run):
-            self._go(member.name, round)
 
     def _expect(self, round: int) -> None:
         """The models of the next rounds after which they are shown."""
@@ -130,7 +132,7 @@ class Watch(Rounds):
 
     def _handle(self, round: int) -> None:
         what = self.office.next(TICK)
-        if isinstance(what, Told):
+        if isinstance(what, Told) and round <= what.round <= round + LEAD + PACE:
             self._told[what.sender, what.round] = what
         elif isinstance(what, Arrived):
             self._shown[what.manifest.sender, what.manifest.round] = what
@@ -191,13 +193,14 @@ class Watch(Rounds):
         """Write down what one process tells of its own nodes; their training losses."""
         losses: dict[int, float] = {}
         for name, nodes, values in told.metrics:
-            if name in KNOWN and len(nodes) == len(values) and mine.issuperset(nodes):
+            if name in KNOWN and len(nodes) == len(values) and mine.issuperset(nodes) and np.isfinite(values).all():
                 self.log.metrics(
                     round, name, nodes, values if name == "train_loss" else np.array(values, dtype=np.int64)
                 )
                 losses |= dict(zip(nodes, values, strict=True)) if name == "train_loss" else {}
-        for kind, node, detail in told.events:
-            self.log.event(round, kind, node, **_details(detail))
+        for kind, node, detail in told.events[: len(KINDS) * len(mine)]:
+            if kind in KINDS:
+                self.log.event(round, kind, node, **_details(detail))
         return losses
 
     def state(self) -> State:
@@ -210,6 +213,8 @@ class Watch(Rounds):
         self.x_ND = tensors["models"].to(self.run.engine.device)
 
 
+MOST_DETAILS = 1000
+"""Characters in the details of an event."""
 KNOWN = {"train_loss", *TOTALS}
 """The metrics that a process may tell of its nodes."""
 
@@ -217,8 +222,8 @@ KNOWN = {"train_loss", *TOTALS}
 def _details(text: str) -> dict[str, Any]:
     """What a process adds to an event: a flat mapping, or nothing."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(text) if len(text) < MOST_DETAILS else {}
+    except (ValueError, RecursionError):
         return {}
-    reserved = ("variant", "round", "kind", "node")
+    reserved = ("self", "variant", "round", "kind", "node")
     return {str(key): value for key, value in found.items() if key not in reserved} if isinstance(found, dict) else {}

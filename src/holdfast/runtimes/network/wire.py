@@ -26,6 +26,7 @@ __all__ = [
     "End",
     "Go",
     "Hello",
+    "Links",
     "MessageError",
     "Parcel",
     "Peer",
@@ -140,8 +141,24 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     rows: str
 
 
+class Links(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which links the processes of a run keep.
+
+    Args:
+        lease: seconds of silence after which one counts as cut.
+        best_effort: whether there are ones for datagrams besides.
+        peers: whether nodes keep some among themselves.
+    """
+
+    lease: Annotated[float, Meta(gt=0.1, le=60)] = 1.0
+    best_effort: bool = False
+    peers: bool = False
+
+
 class Welcome(_Said, frozen=True):
     """The coordinator lets a node take part: with this experiment, as these rows."""
+
+    links: Links
 
     instance: Run
     key: Key
