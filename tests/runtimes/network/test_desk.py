@@ -42,6 +42,7 @@ from holdfast.runtimes.network.wire import (
     End,
     Go,
     Hello,
+    Links,
     Parcel,
     Refusal,
     Sent,
@@ -303,7 +304,7 @@ ORDERS = [
 ]
 DOOR = [
     Hello(**ABOUT, sender="alice", protocol=1, version="", key="0" * 64, clock=0.0, secret="0" * 64),
-    Welcome(**ABOUT, sender="alice", key="0" * 64, secret="0" * 64, rows="", experiment=""),
+    Welcome(**ABOUT, sender="alice", links=Links(), key="0" * 64, secret="0" * 64, rows="", experiment=""),
     Refusal(**ABOUT, sender="alice", field="", required="", given="", remedy=""),
 ]
 

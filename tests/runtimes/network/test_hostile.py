@@ -48,11 +48,19 @@ class Mallory:
         config.insert_json5("mode", '"client"')
         config.insert_json5("connect/endpoints", f'["tcp/{made.office.address}"]')
         config.insert_json5("scouting/multicast/enabled", "false")
-        self.session, self.heard = zenoh.open(config), []
-        self.ear = self.session.declare_subscriber(f"{ROOT}/**", self._hear)
+        self.session, self.heard, self.overheard = zenoh.open(config), [], []
+        self.ear = self.session.declare_subscriber(f"{ROOT}/**", lambda s: self.overheard.append(str(s.key_expr)))
+        self._tap(made.office)
 
-    def _hear(self, sample):
-        self.heard.append((str(sample.key_expr), sample.payload.to_bytes()))
+    def _tap(self, office):
+        """Hear what reaches the coordinator, as somebody would who sits at its cable; zenoh tells it to nobody."""
+        receive = office.post.receive
+
+        def hear(sender, kind, payload):
+            self.heard.append((f"{ROOT}/{office.scope}/to/{COORDINATOR}/{sender}/{kind}", payload))
+            receive(sender, kind, payload)
+
+        office.post.receive = hear
 
     def say(self, recipient, sender, kind, payload):
         self.say_at(f"{ROOT}/{self.made.office.scope}/to/{recipient}/{sender}/{kind}", payload)
@@ -110,6 +118,9 @@ def test_an_outsider_changes_nothing(tmp_path, gates):
         made.start()
         made.play(1)
         until(lambda: any("/to/coordinator/node-1/c" in key for key, _ in m.heard), "what node 1 sent")
+        made.office.session.put(f"{ROOT}/over", b"")
+        until(lambda: f"{ROOT}/over" in m.overheard, "what was said last")
+        assert not [key for key in m.overheard if f"/to/{COORDINATOR}/" in key]
         old, before = m.heard.copy(), resident()
         with gates.closed(1):
             rest = made.playing(1, first=2)
