@@ -1,4 +1,4 @@
-"""Writes docs/components.md and the table of docs/network.md from the code; --check says whether they are up to date."""
+"""Writes docs/components.md and the table of docs/network.md from the code; --check says if they are up to date."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ STATEMENTS = [
                 chunk=wire.CHUNK, digests=b"d" * 32, weights=[1.0, 2.5], losses=[0.1, float("inf")], silent=[2],
                 silent_losses=[0.3]),
     wire.Hello(**WHO, protocol=1, version="1", instance="cd", key=ALICE.public, clock=1.5, secret=KEY, rows="0-3"),
-    wire.Welcome(**WHO, links=wire.Links(best_effort=True), instance="cd", key=KEY, secret=KEY, rows="0", experiment="{}"),
+    wire.Welcome(**WHO, links=wire.Links(peers=True), instance="cd", key=KEY, secret=KEY, rows="0", experiment="{}"),
     wire.Refusal(**WHO, instance="cd", field="f", required="r", given="g", remedy="m"),
     wire.Begin(**WHO, variant="main", round=0, peers={"bob": wire.Peer(KEY, "0-9")}),
     wire.Go(**WHO, round=1),
