@@ -24,6 +24,7 @@ from holdfast.runtimes.rounds import Rounds
 
 __all__ = ["Site", "coordinate", "go_on"]
 
+DONE, INTERRUPTED = "done", "the run was interrupted, and can go on"
 DEFAULT_ADDRESS = "127.0.0.1:7447"
 
 
@@ -75,7 +76,9 @@ def coordinate(
     site = site or Site()
     with _opened(site.office(experiment), console) as office:
         deployment = _deployment(office, site)
-        return run(experiment, out, data_dir=data_dir, runtime=deployment, console=console, source=source)
+        result = run(experiment, out, data_dir=data_dir, runtime=deployment, console=console, source=source)
+        office.reason = INTERRUPTED if result.interrupted else DONE
+        return result
 
 
 def go_on(
@@ -88,20 +91,20 @@ def go_on(
     """
     site = site or Site()
     with _opened(site.office(load(directory / "experiment.yaml")), console) as office:
-        return resume(directory, data_dir=data_dir, runtime=_deployment(office, site), console=console)
+        result = resume(directory, data_dir=data_dir, runtime=_deployment(office, site), console=console)
+        office.reason = INTERRUPTED if result.interrupted else DONE
+        return result
 
 
 @contextmanager
 def _opened(office: Office, console: Console | None) -> Iterator[Office]:
     """An office that closes with a word to its nodes."""
-    reason = "the coordinator failed"
     try:
         if console is not None:
             console.print(f"Coordinating at {office.address}", highlight=False)
         yield office
-        reason = "done"
     finally:
-        office.end(reason)
+        office.end(office.reason)
         office.close()
 
 

@@ -291,3 +291,23 @@ def test_peers_go_on_without_one_that_is_killed_and_let_it_in_again(tmp_path, ga
     assert {event[:2] for event in why(made)} >= {(3, 1), (4, 1)}
     assert all(event[1:] == (1, "gone") for event in why(made))
     assert made.notes.by_node(9, "train_loss").keys() == {0, 1, 2}
+
+
+def test_a_peer_that_was_paused_goes_on_where_the_others_are(tmp_path, gates):
+    fields = peers(gates)
+    fields["network"] = {**fields.get("network", {}), "lease": 0.5}
+    with cluster(tmp_path, ["0", "1", "2"], **fields) as made:
+        gates.close(0, passes=4)
+        gates.close(1, passes=2)
+        made.start()
+        rest = made.playing(9)
+        gates.reached(1)  # in round 3
+        made.signal("node-1", signal.SIGSTOP)
+        gates.open(1)
+        gates.reached(0)  # in round 5, so the others did not wait
+        made.signal("node-1", signal.SIGCONT)
+        until(lambda: len(made.office.crew.rows_present(made.office.run)) == 3, "all are there again")
+        gates.open(0)
+        rest.result(PATIENCE)
+    assert {event[:2] for event in why(made)} >= {(3, 1), (4, 1)}
+    assert made.notes.by_node(9, "train_loss").keys() == {0, 1, 2}

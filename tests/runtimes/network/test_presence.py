@@ -34,6 +34,13 @@ def test_with_fewer_than_three_intervals_nobody_is_suspected():
     assert not progress.stalled(1e9)
 
 
+def test_a_node_of_which_nothing_is_known_has_its_own_bound():
+    progress = Progress(0.1, unknown=7.0)
+    progress.start(0.0)
+    assert not progress.stalled(6.9)
+    assert progress.stalled(7.1)
+
+
 def test_a_beat_without_growth_is_no_progress():
     progress = after(1.0, 2.0, 3.0)
     progress.beat(3, 50.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -72,6 +73,7 @@ class Crew:
         roster: which key is whose; without one, the first who comes with a name has it for this run.
         roster_file: read anew when a stranger comes, so that a node can be enrolled while the run goes on.
         patience: seconds before which no progress raises no suspicion.
+        unknown: the same of a node of which nothing is known yet.
     """
 
     nodes: int
@@ -80,6 +82,7 @@ class Crew:
     roster: Roster | None = None
     roster_file: Path | None = None
     patience: float = 2.0
+    unknown: float = math.inf
     clock: Callable[[], float] = time.time
     members: dict[str, Member] = field(default_factory=dict)
 
@@ -108,10 +111,10 @@ class Crew:
         if before is not None and (before.instance, before.key, before.secret) == same and self._keeps(before):
             return before  # it asks once more, or somebody repeats what it said
         rows_K = self._rows(hello)
-        member = before or Member(hello.sender, hello.key, rows_K, "", "", Progress(self.patience))
+        member = before or Member(hello.sender, hello.key, rows_K, "", "", Progress(self.patience, self.unknown))
         member.rows_K, member.secret, member.ready = rows_K, hello.secret, ""
         member.key, member.alive, member.instance = hello.key, before is not None and before.alive, hello.instance
-        member.progress, member.admitted = Progress(self.patience), self.clock()
+        member.progress, member.admitted = Progress(self.patience, self.unknown), self.clock()
         self.members[hello.sender] = member
         return member
 

@@ -89,9 +89,12 @@ class Office:
         peers = any(isinstance(variant.algorithm, PeerAlgorithm) for variant in everyone)
         best_effort = any(variant.network.link == "best_effort" for variant in everyone)
         self.links = Links(experiment.network.lease, best_effort, peers)
-        self.crew = Crew(experiment.nodes, fingerprint(experiment), own, roster, roster_file, patience)
+        self.crew = Crew(
+            experiment.nodes, fingerprint(experiment), own, roster, roster_file, patience, experiment.network.deadline
+        )
         self.tray = Tray[Arrived | Statement | Absent | Present | Request]()
         self.secret, self.scope, self.variant, self.round = fresh_secret(), secrets.token_hex(8), "", 0
+        self.reason = "the coordinator failed"
         self._lock, self._variants = threading.RLock(), 0
         tls = identity.tls() if identity and identity.folder else None
         self.address = address = address.settled()

@@ -109,6 +109,7 @@ def open_session(
         "connect/exit_on_failure": False,
         "connect/retry": {"period_init_ms": 100, "period_max_ms": 1000, "period_increase_factor": 2},
         "scouting/multicast/enabled": False,
+        "scouting/delay": 0,  # nobody is to be found by chance
         "transport/link/tx/lease": int(1000 * lease),
         "transport/link/rx/max_message_size": LARGEST,
         "transport/unicast/max_links": 2 if best_effort else 1,

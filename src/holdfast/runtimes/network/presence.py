@@ -20,10 +20,11 @@ class Progress:
     """When a node at work was last seen to get on, and how long that usually takes.
 
     A node is suspected after max(patience, median + 10 · MAD) seconds without growth of its counter, where median and
-    MAD (the median absolute deviation) are those of its own last intervals. Before there are three, nobody is.
+    MAD (the median absolute deviation) are those of its own last intervals; before there are three, after `unknown`.
 
     Args:
         patience: seconds before which nobody is suspected.
+        unknown: seconds that a node has of which nothing is known yet.
 
     Example:
         >>> progress = Progress(patience=0.1)
@@ -35,6 +36,7 @@ class Progress:
     """
 
     patience: float
+    unknown: float = math.inf
     count: int = 0
     since: float | None = None
     intervals: deque[float] = field(default_factory=lambda: deque(maxlen=50))
@@ -53,7 +55,7 @@ class Progress:
     def bound(self) -> float:
         """Seconds without growth after which the node is suspected."""
         if len(self.intervals) < ENOUGH:
-            return math.inf
+            return max(self.patience, self.unknown)
         median = float(np.median(self.intervals))
         return max(self.patience, median + DEVIATIONS * float(np.median(np.abs(np.array(self.intervals) - median))))
 

@@ -25,7 +25,7 @@ from holdfast.runtimes.network.memory import Memory, revived, snapshot
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import packet_of
 from holdfast.runtimes.network.remote import update_form
-from holdfast.runtimes.network.wire import CHUNK, Again, Begin, End, Go, Parcel, Told
+from holdfast.runtimes.network.wire import CHUNK, Again, Begin, End, Go, Parcel, Ready, Told
 from holdfast.runtimes.peers import PeerRounds
 from holdfast.types import IntArray
 
@@ -110,16 +110,21 @@ class Robot(PeerRounds):
         start = self._start = self._await_go()
         returns = start > 0 and not side.stores
         self.nodes = revived(self.memory.recall(self.variant, start) or {}) if returns else side
-        rounds = self.run.experiment.rounds
-        for round in range(start + 1, rounds + 1):
-            if self._reason is not None or self.stopping.is_set():
-                break
+        while (round := self._next_round()) <= self.run.experiment.rounds:
             self.step(round)
             self._tell(round)
             if round % self.run.experiment.checkpoint_every == 0:
                 self.memory.keep(self.variant, round, snapshot(self.nodes))
         self.memory.keep(self.variant, self.round, snapshot(self.nodes))
         return self._await_end()
+
+    def _next_round(self) -> int:
+        """The round after the last, or after that of the others, who went on without this process; none at the end."""
+        if self._reason is not None or self.stopping.is_set():
+            return self.run.experiment.rounds + 1
+        if (self._go or 0) > self.round:
+            self._start = self.round = self._go or 0
+        return self.round + 1
 
     def expect(self, round: int) -> None:
         """What the others may send in a round and the one after it, which a neighbour may have begun."""
@@ -195,7 +200,7 @@ class Robot(PeerRounds):
                     self.report.event(
                         round, "suspected", node, process=name, why="gone" if name in gone else "deadline"
                     )
-            if self._reason is not None or self.stopping.is_set():
+            if self._reason is not None or self.stopping.is_set() or (self._go or 0) >= round:
                 break
             self._handle(self.membership.next(0.05))
         heard = [packet for (_, then), packet in sorted(self._arrived.items()) if then == round and len(packet)]
@@ -210,6 +215,7 @@ class Robot(PeerRounds):
             case Begin():
                 self.membership.begin(what)
                 self.expect(self.round + 1)
+                self._ready()
             case Go():
                 self._go = what.round
             case Again():
@@ -225,6 +231,11 @@ class Robot(PeerRounds):
             outgoing.repeat(self.membership.post, again.sender, again.chunks)
 
     # ------------------------------------------------------------ with the coordinator
+
+    def _ready(self) -> None:
+        """Tell the coordinator, which asks for it, that this process is there."""
+        run, sender, instance = self.membership.desk.run, self.membership.identity.name, self.membership.instance
+        self.membership.say(COORDINATOR, Ready(run=run, sender=sender, instance=instance, round=self.round))
 
     def _await_go(self) -> int:
         while self._go is None and self._reason is None and not self.stopping.is_set():
