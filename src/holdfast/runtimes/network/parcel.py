@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +24,8 @@ from holdfast.types import IntArray
 __all__ = ["Assembly", "Form", "check", "chunks_of", "digests_of", "form_of", "packet_of", "specs_of", "tensors_of"]
 
 DIGEST = 32
+MANY_CHUNKS = 16
+"""From how many chunks on several threads digest them."""
 _BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
 _BYTES |= {"int8": 1, "uint8": 1, "bool": 1}
 MOST_WEIGHT = 2.0**53
@@ -72,7 +76,14 @@ def chunks_of(tensors: Sequence[Tensor], chunk: int = CHUNK) -> list[memoryview]
 
 def digests_of(chunks: Sequence[memoryview]) -> bytes:
     """The digests of chunks, one after the other."""
-    return b"".join(blake3(chunk).digest() for chunk in chunks)
+    if len(chunks) < MANY_CHUNKS:
+        return b"".join(map(_digest, chunks))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing needs no interpreter
+        return b"".join(pool.map(_digest, chunks))
+
+
+def _digest(chunk: memoryview) -> bytes:
+    return blake3(chunk).digest()
 
 
 def check(manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, sealed: bool = False) -> None:

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 PROTOCOL = 1
-CHUNK = 2**18
+CHUNK = 2**19
 """Bytes in a chunk on a reliable link."""
 DATAGRAM = 1200
 """Bytes in a chunk on a best-effort link: one datagram that no network splits."""
