@@ -17,7 +17,7 @@ from holdfast.record.recorder import Recorder
 from holdfast.runtimes.network.identity import Identity
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.post import Address
-from holdfast.runtimes.network.remote import RemoteStar
+from holdfast.runtimes.network.star import RemoteStar
 
 
 def main(address: str, keys: str, file: str) -> None:

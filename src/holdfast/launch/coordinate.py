@@ -18,7 +18,7 @@ from holdfast.run import Deployment, Result, resume, run
 from holdfast.runtimes.network.identity import Identity, Roster
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.post import Address
-from holdfast.runtimes.network.remote import RemoteStar
+from holdfast.runtimes.network.star import RemoteStar
 from holdfast.runtimes.network.watch import Watch
 from holdfast.runtimes.rounds import Rounds
 

@@ -39,12 +39,15 @@ class Nodes:
         nodes: how many nodes the experiment has.
         processes: over how many processes they are spread; one each, but at most 20, without it.
         settings: what they have in common.
+        console: where to say that they are started.
     """
 
-    def __init__(self, nodes: int, processes: int | None, settings: NodeSettings) -> None:
+    def __init__(
+        self, nodes: int, processes: int | None, settings: NodeSettings, console: Console | None = None
+    ) -> None:
         count = min(processes or MOST_PROCESSES, nodes)
         self.rows = [show_rows(part.tolist()) for part in np.array_split(np.arange(nodes), count)]
-        self.settings = settings
+        self.settings, self.console = settings, console
         self.identities = [Identity.fresh(f"node-{number}") for number in range(count)]
         self.coordinator = Identity.fresh(COORDINATOR)
         self.processes: list[BaseProcess] = []
@@ -59,6 +62,8 @@ class Nodes:
         """Start all of them; each writes a log of its own in the run directory."""
         logs = directory / LOGS
         logs.mkdir(exist_ok=True)
+        if self.console is not None:
+            self.console.print(f"Starting {len(self.identities)} node processes; logs: {logs}", highlight=False)
         threads = max(1, (os.cpu_count() or 1) // len(self.identities))
         for identity in self.identities:
             log = logs / f"{identity.name}.log"
@@ -140,7 +145,7 @@ def up(
         InputError: the experiment cannot be run as it is.
     """
     own = Path(data_dir) if data_dir is not None else None
-    nodes = Nodes(experiment.nodes, processes, NodeSettings("", data_dir=own, experiment=experiment))
+    nodes = Nodes(experiment.nodes, processes, NodeSettings("", data_dir=own, experiment=experiment), console)
     site = Site("127.0.0.1:0", roster=nodes.roster, identity=nodes.coordinator, opened=nodes.start)
     try:
         return coordinate(experiment, site, out=out, data_dir=data_dir, console=console, source=source)

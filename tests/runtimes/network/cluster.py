@@ -21,7 +21,7 @@ from holdfast.record.recorder import Recorder
 from holdfast.runtimes.network.identity import COORDINATOR, Entry, Identity, Roster
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.post import Address
-from holdfast.runtimes.network.remote import RemoteStar
+from holdfast.runtimes.network.star import RemoteStar
 from holdfast.runtimes.network.watch import Watch
 from holdfast.types import FloatArray
 

@@ -6,12 +6,15 @@ import json
 import math
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from msgspec.structs import replace
 
 from holdfast.algorithms import ServerAlgorithm
 from holdfast.checkpoint import digest
@@ -26,10 +29,10 @@ from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership
 from holdfast.runtimes.network.memory import Memory, revived, snapshot
 from holdfast.runtimes.network.outgoing import Outgoing
-from holdfast.runtimes.network.parcel import form_of
+from holdfast.runtimes.network.parcel import form_of, manifest_of
 from holdfast.runtimes.network.remote import broadcast_payloads
 from holdfast.runtimes.network.robot import Robot
-from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Parcel, Ready
+from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Ready
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.weather import Weather
 from holdfast.types import IntArray
@@ -38,6 +41,8 @@ __all__ = ["Host", "foreign_classes"]
 
 BEAT = 0.25
 """Seconds between signs of life."""
+SHOWN_EVERY = 5.0
+"""Seconds between lines that show how far the run is."""
 
 
 @dataclass
@@ -87,7 +92,7 @@ class Host:
         self._over = threading.Event()
         self._outbox: dict[tuple[str, int], tuple[Outgoing, str]] = {}
         self._memory = Memory("")
-        self._rate = math.inf
+        self._rate, self._shown = math.inf, -math.inf
         self._chunks, self._said, self._side = 0, list[Spoken](), NodeSide()
 
     def _reasons(self) -> Iterator[str | None]:
@@ -194,6 +199,15 @@ class Host:
         self._said = [spoken.silent() for spoken in said]
         self._outbox = {}
         self._upload("update", packets, self._said, len(nodes_K) / len(manifest.nodes))
+        self._progress(torch.cat([s.message.losses_K for s in said]).nanmean().item())
+
+    def _progress(self, loss: float) -> None:
+        """Show how far the run is, now and then."""
+        assert self.run is not None
+        now, rounds = time.monotonic(), self.run.experiment.rounds
+        if now > self._shown + SHOWN_EVERY or self.round == rounds:
+            self._shown = now
+            self.say(f"round {self.round} of {rounds}: training loss {loss:.4g}")
 
     def _answer(self, ask: Ask) -> None:
         """Speak although the trigger said otherwise."""
@@ -206,21 +220,14 @@ class Host:
         """Send what some nodes say; of the coordinator's bandwidth, take so much."""
         assert self.run is not None
         best_effort = self.run.experiment.network.link == "best_effort"
-        about = Parcel(
-            run=self.membership.desk.run,
-            sender=self.membership.identity.name,
-            phase=phase,
-            round=self.round,
-            nodes=[int(node) for packet in packets for node in packet.nodes_K],
-            weights=[float(weight) for packet in packets for weight in packet.weights_K],
-            losses=[float(loss) for packet in packets for loss in packet.losses_K],
+        packet, chunk = packets[0] if packets else None, DATAGRAM if best_effort else CHUNK
+        run, sender = self.membership.desk.run, self.membership.identity.name
+        about = replace(
+            manifest_of(packet, run, sender, phase, self.round, chunk),
             silent=[int(node) for spoken in silent for node in spoken.cohort.nodes_K],
             silent_losses=[float(loss) for spoken in silent for loss in spoken.message.losses_K],
-            specs=[],
-            chunk=DATAGRAM if best_effort else CHUNK,
-            digests=b"",
         )
-        payloads = packets[0].payloads if packets else {}
+        payloads = packet.payloads if packet else {}
         seal = self.membership.seal() if best_effort else None
         outgoing = Outgoing.of(self.membership.identity, payloads, about, seal)
         self._outbox[phase, self.round] = outgoing, COORDINATOR

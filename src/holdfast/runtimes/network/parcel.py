@@ -21,7 +21,18 @@ from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, MessageError, Parcel, Spec
 from holdfast.types import IntArray
 
-__all__ = ["Assembly", "Form", "check", "chunks_of", "digests_of", "form_of", "packet_of", "specs_of", "tensors_of"]
+__all__ = [
+    "Assembly",
+    "Form",
+    "check",
+    "chunks_of",
+    "digests_of",
+    "form_of",
+    "manifest_of",
+    "packet_of",
+    "specs_of",
+    "tensors_of",
+]
 
 DIGEST = 32
 MANY_CHUNKS = 16
@@ -216,6 +227,22 @@ def _flat(buffer: NDArray[np.uint8], dtype: torch.dtype) -> Tensor:
     if dtype is torch.bool:  # a peer may have sent bytes that are no truth values
         return torch.from_numpy(buffer != 0)
     return torch.from_numpy(buffer).view(dtype) if len(buffer) else torch.empty(0, dtype=dtype)
+
+
+def manifest_of(packet: Packet | None, run: str, sender: str, phase: str, round: int, chunk: int = CHUNK) -> Parcel:
+    """What a manifest says of a packet, or of there being none; `Outgoing.of` adds the tensors."""
+    return Parcel(
+        run=run,
+        sender=sender,
+        phase=phase,
+        round=round,
+        nodes=packet.nodes_K.tolist() if packet else [],
+        weights=packet.weights_K.tolist() if packet else [],
+        losses=packet.losses_K.tolist() if packet else [],
+        specs=[],
+        chunk=chunk,
+        digests=b"",
+    )
 
 
 def packet_of(manifest: Parcel, payloads: dict[str, Payload]) -> Packet:

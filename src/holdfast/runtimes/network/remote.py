@@ -1,67 +1,31 @@
-"""Rounds whose nodes work in other processes: the coordinator asks them, and waits no longer than it must."""
+"""What the coordinator's rounds have in common whose nodes are in other processes."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable
 
-import numpy as np
 import torch
 
-from holdfast.algorithms import ServerAlgorithm
 from holdfast.codecs import Payload
 from holdfast.message import Message
 from holdfast.network import Network
-from holdfast.packet import Packet
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
 from holdfast.round import Parts
-from holdfast.runtimes.network.crew import Member
-from holdfast.runtimes.network.desk import Arrived, Expectation
-from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.office import Office
-from holdfast.runtimes.network.outgoing import Outgoing
-from holdfast.runtimes.network.parcel import Form, form_of, packet_of
-from holdfast.runtimes.network.wire import Again, Ask, Done, Ready
-from holdfast.runtimes.rounds import StoppedError
-from holdfast.runtimes.star import Replies, StarRounds
-from holdfast.types import FloatArray, IntArray
+from holdfast.runtimes.network.parcel import Form, form_of
+from holdfast.runtimes.rounds import Rounds
 
-__all__ = ["RemoteStar", "broadcast_payloads", "update_form"]
+__all__ = ["TICK", "Remote", "broadcast_payloads", "update_form"]
 
 TICK = 0.05
+"""Seconds after which a coordinator that waits looks around."""
 
 
-def update_form(parts: Parts) -> Form:
-    """What one row of an update looks like: each channel as the codec encodes it."""
-    columns = parts.initial_D.numel()
-    whole = Payload({"values": torch.zeros(1, columns)}, columns)
-    payload = parts.codec.template(columns) if parts.codec else whole
-    return form_of(dict.fromkeys(parts.algorithm.says, payload))
-
-
-def broadcast_payloads(heard: Message) -> dict[str, Payload]:
-    """A broadcast as a parcel of one row."""
-    return {name: Payload({"values": x_D.unsqueeze(0)}, x_D.numel()) for name, x_D in heard.channels.items()}
-
-
-@dataclass
-class _Wanted:
-    """A node process of which an answer is wanted.
-
-    Args:
-        member: the process.
-        nodes_K: its nodes that were asked.
-    """
-
-    member: Member
-    nodes_K: IntArray
-
-
-class RemoteStar(StarRounds):
-    """The coordinator's rounds over nodes in other processes.
+class Remote(Rounds):
+    """Rounds whose nodes are in other processes.
 
     Args:
         run: the prepared variant.
@@ -83,12 +47,11 @@ class RemoteStar(StarRounds):
     ) -> None:
         super().__init__(run, log)
         self.office, self.variant, self.stopping, self.status = office, variant, stopping, status
-        self.form = update_form(run.parts)
-        rule = run.parts.aggregator
-        self.holes_allowed = rule is not None and rule.takes_missing
-        self._broadcast: Outgoing | None = None
-        self._stale: list[Packet] = []
-        self._first: int | None = None
+        self.set_up()
+
+    @abstractmethod
+    def set_up(self) -> None:
+        """What is needed before the first round."""
 
     @property
     def network(self) -> Network:
@@ -96,199 +59,30 @@ class RemoteStar(StarRounds):
         return self.run.experiment.network
 
     @property
-    def note(self) -> str:
+    def present(self) -> int:
         """How many nodes are there."""
-        return f"{len(self.office.crew.rows_present(self.office.run))}/{self.run.experiment.nodes} nodes"
+        return len(self.office.crew.rows_present(self.office.run))
 
-    def ready(self, round: int) -> None:
-        """Wait until enough nodes are there and prepared.
+    @property
+    def note(self) -> str:
+        """How many nodes of how many are there."""
+        return f"{self.present}/{self.run.experiment.nodes} nodes"
 
-        Raises:
-            StoppedError: the user stopped the run meanwhile.
-        """
-        if self._first is None:
-            self.office.begin(self.variant, round - 1)
-            self._first = round
-        self._gather(round)
-
-    def step(self, round: int) -> None:
-        """One round, from 1."""
-        super().step(round)
-        self.office.desk.forget(round + 1 - self.run.parts.algorithm.max_staleness)
+    def log_dropped(self, round: int) -> None:
+        """Record what came in a round and was not as it must be."""
         dropped = self.office.dropped()
         if dropped:
             self.log.event(round, "dropped", **{reason.replace(" ", "_"): n for reason, n in dropped.items()})
 
-    def _gather(self, round: int) -> None:
-        """Wait until enough nodes are there."""
-        wanted, said = self._least(round), False
-        while len(self.office.crew.rows_present(self.office.run)) < wanted:
-            if self.stopping.is_set():
-                raise StoppedError("too few nodes")
-            if not said and round != self._first:
-                present = len(self.office.crew.rows_present(self.office.run))
-                self.log.event(round, "paused", present=present, required=wanted)
-            said = True
-            self.status(f"round {round} waits for nodes: {self.note}, {wanted} needed")
-            self._handle(self.office.next(TICK), round, {})
 
-    def _least(self, round: int) -> int:
-        if self.network.min_nodes is not None:
-            return min(self.network.min_nodes, self.run.experiment.nodes)
-        rule = self.run.parts.aggregator
-        return self.run.experiment.nodes if round == self._first else max(1, rule.least if rule else 1)
-
-    # ------------------------------------------------------------ a round
-
-    def work(self, round: int, nodes_K: IntArray, work_K: FloatArray, heard: Message) -> Replies:
-        """Send the broadcast to those who host the nodes, and gather what they answer."""
-        wanted = self._wanted(round, nodes_K)
-        seal = next((self.office.seal(w.member) for w in wanted.values()), None)
-        self._broadcast = self.office.parcel("broadcast", round, nodes_K.tolist(), broadcast_payloads(heard), seal)
-        for w in wanted.values():
-            self._expect(w, "update", round)
-            self._for(w.member).send(self.office.post, w.member.name, self._rate)
-            w.member.progress.start(time.monotonic())
-        arrived = self._collect(round, "update", wanted)
-        packets = [packet_of(a.manifest, a.payloads) for a in arrived if a.manifest.nodes]
-        self.transit += [(round, packet) for packet in self._stale]
-        self._stale = []
-        return _replies(arrived, packets)
-
-    def _for(self, member: Member) -> Outgoing:
-        """The broadcast as it goes to one process."""
-        assert self._broadcast is not None
-        return self._broadcast.to(self.office.seal(member))
-
-    @property
-    def _rate(self) -> float:
-        """Bytes a second over best-effort links."""
-        return 1e6 * self.network.rate
-
-    def answer(self, round: int, nodes_K: IntArray) -> Sequence[Packet]:
-        """What nodes say whom the coordinator asks although they kept silent."""
-        wanted = self._wanted(round, nodes_K)
-        for w in wanted.values():
-            self._expect(w, "answer", round)
-            ask = Ask(run=self.office.run, sender=COORDINATOR, round=round, nodes=w.nodes_K.tolist())
-            self.office.say(w.member.name, ask)
-            w.member.progress.start(time.monotonic())
-        return [packet_of(a.manifest, a.payloads) for a in self._collect(round, "answer", wanted) if a.manifest.nodes]
-
-    def _asked(self, round: int) -> IntArray:
-        """The nodes asked in this round that are there, sorted."""
-        asked = super()._asked(round)
-        there = [wanted.nodes_K for wanted in self._wanted(round, asked).values()]
-        found: IntArray = np.sort(np.concatenate(there)) if there else asked[:0]
-        for node in np.setdiff1d(asked, found).tolist():
-            self.log.event(round, "absent", node)
-        return found
-
-    def _wanted(self, round: int, nodes_K: IntArray) -> dict[str, _Wanted]:
-        """Who hosts these nodes, is there, and is not left out for having failed."""
-        members = [m for m in self.office.crew.present(self.office.run) if m.suspension.over(round)]
-        found = {m.name: _Wanted(m, np.intersect1d(m.rows_K, nodes_K)) for m in members}
-        return {name: wanted for name, wanted in found.items() if len(wanted.nodes_K)}
-
-    def _expect(self, wanted: _Wanted, phase: str, round: int) -> None:
-        nodes = frozenset(wanted.nodes_K.tolist())
-        seal = self.office.seal(wanted.member)
-        self.office.desk.expect(
-            wanted.member.name, phase, round, Expectation(self.form, nodes, seal, self.holes_allowed)
-        )
-
-    def _collect(self, round: int, phase: str, wanted: Mapping[str, _Wanted]) -> list[Arrived]:
-        """What comes until all have answered or are suspected, or there is a quorum and the deadline is over."""
-        left, arrived = dict(wanted), list[Arrived]()
-        deadline = time.monotonic() + self.network.deadline
-        enough = self.network.quorum * sum(len(w.nodes_K) for w in wanted.values())
-        while left:
-            found = self._handle(self.office.next(TICK), round, left)
-            if found is not None and found.manifest.phase == phase and found.manifest.sender in left:
-                arrived.append(found)
-                left.pop(found.manifest.sender).member.suspension.served()
-            now = time.monotonic()
-            for name, why in self._suspects(left, now).items():
-                self._give_up(round, left.pop(name), why)
-            if now > deadline and sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived) >= enough:
-                for w in left.values():
-                    self._give_up(round, w, "deadline")
-                break
-        return sorted(arrived, key=lambda a: a.manifest.sender)
-
-    def _suspects(self, left: Mapping[str, _Wanted], now: float) -> dict[str, str]:
-        gone = {name: "gone" for name, w in left.items() if not w.member.alive}
-        stalled = {name: "stalled" for name, w in left.items() if w.member.progress.stalled(now)}
-        return stalled | gone
-
-    def _give_up(self, round: int, wanted: _Wanted, why: str) -> None:
-        wanted.member.suspension.failed(round)
-        for node in wanted.nodes_K.tolist():
-            self.log.event(round, "suspected", node, process=wanted.member.name, why=why)
-
-    def _handle(self, what: object, round: int, left: Mapping[str, _Wanted]) -> Arrived | None:
-        """Do what an event asks for; a parcel of this round is handed back, one of an earlier round is kept."""
-        if isinstance(what, Ready):
-            self._welcome(what.sender, round, left)
-        elif isinstance(what, Again) and self._broadcast is not None and what.round == self._broadcast.manifest.round:
-            member = self.office.crew.members[what.sender]
-            self._for(member).repeat(self.office.post, what.sender, what.chunks, self._rate)
-        elif isinstance(what, Arrived) and what.holes:
-            self.log.event(round, "holes", process=what.manifest.sender, chunks=what.holes)
-        if not isinstance(what, Arrived):
-            return None
-        if what.manifest.round == round:
-            return what
-        if what.manifest.phase == "update" and what.manifest.nodes:
-            self._stale.append(packet_of(what.manifest, what.payloads))
-        return None
-
-    def _welcome(self, name: str, round: int, left: Mapping[str, _Wanted]) -> None:
-        """A node is back in the middle of a round: it sends what it has, or works anew."""
-        if name in left and self._broadcast is not None:
-            self.office.desk.restart((name, "update", round))
-            self._expect(left[name], "update", round)
-            again = Again(run=self.office.run, sender=COORDINATOR, phase="update", round=round, chunks=[])
-            self.office.say(name, again)
-            self._for(left[name].member).send(self.office.post, name, self._rate)
-            left[name].member.progress.start(time.monotonic())
-
-    # ------------------------------------------------------------ the end
-
-    def measure(self, round: int, last: bool = False) -> dict[str, float]:
-        """Evaluate here, and at the end let the nodes evaluate on their own samples."""
-        found = super().measure(round, last=False)
-        if last:
-            self._measure_there(round)
-        return found
-
-    def _measure_there(self, round: int) -> None:
-        algorithm = self.run.parts.algorithm
-        assert isinstance(algorithm, ServerAlgorithm)
-        final = self.office.parcel("final", round, [], broadcast_payloads(Message({"x": self.models()[0]})))
-        waiting = {member.name for member in self.office.crew.present(self.office.run)}
-        for name in waiting:
-            final.send(self.office.post, name)
-        deadline = time.monotonic() + self.network.deadline
-        while waiting and time.monotonic() < deadline:
-            what = self.office.next(TICK)
-            waiting = {name for name in waiting if self.office.crew.members[name].alive}
-            if isinstance(what, Done) and what.sender in waiting:
-                waiting.discard(what.sender)
-                self._note_local(round, what)
-
-    def _note_local(self, round: int, done: Done) -> None:
-        rows = set(self.office.crew.members[done.sender].rows_K.tolist())
-        for name, values in done.metrics.items():
-            if f"local_{name}" in self.run.metrics and len(values) == len(done.nodes) and rows.issuperset(done.nodes):
-                self.log.metrics(round, f"local_{name}", done.nodes, values)
+def update_form(parts: Parts) -> Form:
+    """What one row of an update looks like: each channel as the codec encodes it."""
+    columns = parts.initial_D.numel()
+    whole = Payload({"values": torch.zeros(1, columns)}, columns)
+    payload = parts.codec.template(columns) if parts.codec else whole
+    return form_of(dict.fromkeys(parts.algorithm.says, payload))
 
 
-def _replies(arrived: Sequence[Arrived], packets: Sequence[Packet]) -> Replies:
-    manifests = [a.manifest for a in arrived]
-    nodes = [node for m in manifests for node in (*m.nodes, *m.silent)]
-    losses = [loss for m in manifests for loss in (*m.losses, *m.silent_losses)]
-    silent = [node for m in manifests for node in m.silent]
-    order = np.argsort(nodes)
-    nodes_K, losses_K = np.array(nodes, dtype=np.int64)[order], np.array(losses, dtype=np.float64)[order]
-    return Replies(nodes_K, losses_K, packets, np.sort(np.array(silent, dtype=np.int64)))
+def broadcast_payloads(heard: Message) -> dict[str, Payload]:
+    """A broadcast as a parcel of one row."""
+    return {name: Payload({"values": x_D.unsqueeze(0)}, x_D.numel()) for name, x_D in heard.channels.items()}

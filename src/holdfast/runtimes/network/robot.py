@@ -23,9 +23,9 @@ from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership
 from holdfast.runtimes.network.memory import Memory, revived, snapshot
 from holdfast.runtimes.network.outgoing import Outgoing
-from holdfast.runtimes.network.parcel import packet_of
+from holdfast.runtimes.network.parcel import manifest_of, packet_of
 from holdfast.runtimes.network.remote import update_form
-from holdfast.runtimes.network.wire import CHUNK, Again, Begin, End, Go, Parcel, Ready, Told
+from holdfast.runtimes.network.wire import Again, Begin, End, Go, Ready, Told
 from holdfast.runtimes.peers import PeerRounds
 from holdfast.types import IntArray
 
@@ -175,18 +175,7 @@ class Robot(PeerRounds):
         self.chunks += len(outgoing.chunks)
 
     def _parcel(self, phase: str, round: int, packet: Packet | None) -> Outgoing:
-        about = Parcel(
-            run=self.membership.desk.run,
-            sender=self.membership.identity.name,
-            phase=phase,
-            round=round,
-            nodes=packet.nodes_K.tolist() if packet else [],
-            weights=packet.weights_K.tolist() if packet else [],
-            losses=packet.losses_K.tolist() if packet else [],
-            specs=[],
-            chunk=CHUNK,
-            digests=b"",
-        )
+        about = manifest_of(packet, self.membership.desk.run, self.membership.identity.name, phase, round)
         return Outgoing.of(self.membership.identity, packet.payloads if packet else {}, about)
 
     def _collect(self, round: int, waiting: set[str]) -> list[Packet]:

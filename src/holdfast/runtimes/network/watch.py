@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,57 +12,31 @@ import torch
 from torch import Tensor
 
 from holdfast.codecs import Payload
-from holdfast.prepare import Prepared
-from holdfast.record.recorder import Recorder
 from holdfast.record.wording import KINDS
 from holdfast.runtimes.network.desk import Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR
-from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import form_of
-from holdfast.runtimes.network.remote import TICK
+from holdfast.runtimes.network.remote import TICK, Remote
 from holdfast.runtimes.network.robot import AHEAD, LEAD, PACE, shown_after
 from holdfast.runtimes.network.wire import Go, Ready, Told
-from holdfast.runtimes.rounds import TOTALS, Rounds, StoppedError
+from holdfast.runtimes.rounds import TOTALS, StoppedError
 from holdfast.types import State
 
 __all__ = ["Watch"]
 
 
-class Watch(Rounds):
-    """The rounds of peers in other processes, as they tell of them; they would go on without it.
+class Watch(Remote):
+    """The rounds of peers in other processes, as they tell of them; they would go on without it."""
 
-    Args:
-        run: the prepared variant.
-        log: where events and metrics go.
-        office: where the nodes are.
-        variant: the variant's name.
-        stopping: set when the user wants to stop.
-        status: shows what the run waits for.
-    """
-
-    def __init__(
-        self,
-        run: Prepared,
-        log: Recorder,
-        office: Office,
-        variant: str,
-        stopping: threading.Event,
-        status: Callable[[str], None],
-    ) -> None:
-        super().__init__(run, log)
-        self.office, self.variant, self.stopping, self.status = office, variant, stopping, status
-        self.x_ND = run.parts.initial_D.repeat(run.experiment.nodes, 1)
+    def set_up(self) -> None:
+        """What is needed before the first round."""
+        self.x_ND = self.run.parts.initial_D.repeat(self.run.experiment.nodes, 1)
         columns = self.x_ND.shape[1]
         self._form = form_of({"x": Payload({"values": torch.zeros(1, columns)}, columns)})
         self._told: dict[tuple[str, int], Told] = {}
         self._shown: dict[tuple[str, int], Arrived] = {}
         self._messages = Counter[str]()
         self._begun = False
-
-    @property
-    def note(self) -> str:
-        """How many nodes are there."""
-        return f"{len(self.office.crew.rows_present(self.office.run))}/{self.run.experiment.nodes} nodes"
 
     def models(self) -> Tensor:
         """The (N, D) models as they were last shown."""
@@ -145,7 +117,7 @@ class Watch(Rounds):
         """Wait until enough nodes are prepared, tell all of them of one another, and let them go."""
         self.office.begin(self.variant, round - 1)
         wanted = self.run.experiment.network.min_nodes or self.run.experiment.nodes
-        while len(self.office.crew.rows_present(self.office.run)) < min(wanted, self.run.experiment.nodes):
+        while self.present < min(wanted, self.run.experiment.nodes):
             if self.stopping.is_set():
                 raise StoppedError("too few nodes")
             self.status(f"waits for nodes: {self.note}, {wanted} needed")
@@ -185,9 +157,7 @@ class Watch(Rounds):
         if honest:
             self.log.metric(round, "train_loss", float(np.mean(honest)))
         self.office.desk.forget(round)
-        dropped = self.office.dropped()
-        if dropped:
-            self.log.event(round, "dropped", **{reason.replace(" ", "_"): n for reason, n in dropped.items()})
+        self.log_dropped(round)
 
     def _write_one(self, round: int, told: Told, mine: set[int]) -> dict[int, float]:
         """Write down what one process tells of its own nodes; their training losses."""
