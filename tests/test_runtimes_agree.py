@@ -61,6 +61,7 @@ LOSSES = [
 CONDITIONS: dict[str, Fields] = {
     "calm": {},
     "batch_norm": {"problem": Blobs(batch_norm=True, samples=96)},
+    "quiet": {"trigger": {"name": "periodic", "every": 2}},
     "losses": {
         "faults": LOSSES,
         "attack": {"name": "sign_flip", "nodes": [0]},

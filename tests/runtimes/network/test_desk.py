@@ -299,7 +299,7 @@ ABOUT = {"run": "ab-1", "instance": "1"}
 ORDERS = [
     Begin(run="ab-1", sender="alice", variant="v", round=1),
     Go(run="ab-1", sender="alice", round=1),
-    Ask(run="ab-1", sender="alice", round=1, nodes=[]),
+    Ask(run="ab-1", sender="alice", phase="aaaa", round=1, nodes=[]),
     End(run="ab-1", sender="alice", reason="mine"),
 ]
 DOOR = [

@@ -25,7 +25,7 @@ STATEMENTS = [
     wire.Go(**WHO, round=1),
     wire.Ready(**WHO, instance="cd", round=1),
     wire.Sent(**WHO, phase="update", round=1),
-    wire.Ask(**WHO, round=1, nodes=[0, 9_999_999]),
+    wire.Ask(**WHO, phase="aaaa", round=1, nodes=[0, 9_999_999]),
     wire.Again(**WHO, phase="update", round=1, chunks=[0, 2**53 - 1]),
     wire.Beat(**WHO, instance="cd", count=7),
     wire.Told(**WHO, round=1, metrics=[("a", [1], [0.5])], events=[("e", None, "{}")], totals={"b": 1}),

@@ -211,10 +211,10 @@ class Host:
 
     def _answer(self, ask: Ask) -> None:
         """Speak although the trigger said otherwise."""
-        if self.run is None or ask.round != self.round or ("answer", self.round) in self._outbox:
+        if self.run is None or ask.round != self.round or (ask.phase, self.round) in self._outbox:
             return
         wanted = [s.rows(np.flatnonzero(np.isin(s.cohort.nodes_K, ask.nodes))) for s in self._said]
-        self._upload("answer", answer(self.run.parts, self._side, wanted), [], 1.0)
+        self._upload(ask.phase, answer(self.run.parts, self._side, wanted), [], 1.0)
 
     def _upload(self, phase: str, packets: Sequence[Packet], silent: Sequence[Spoken], share: float) -> None:
         """Send what some nodes say; of the coordinator's bandwidth, take so much."""

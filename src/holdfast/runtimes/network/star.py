@@ -49,6 +49,7 @@ class RemoteStar(Remote, StarRounds):
         self._broadcast: Outgoing | None = None
         self._stale: list[Packet] = []
         self._first: int | None = None
+        self._asks = (0, 0)
 
     def ready(self, round: int) -> None:
         """Wait until enough nodes are there and prepared.
@@ -114,13 +115,19 @@ class RemoteStar(Remote, StarRounds):
 
     def answer(self, round: int, nodes_K: IntArray) -> Sequence[Packet]:
         """What nodes say whom the coordinator asks although they kept silent."""
-        wanted = self._wanted(round, nodes_K)
+        wanted, phase = self._wanted(round, nodes_K), self._next_phase(round)
         for w in wanted.values():
-            self._expect(w, "answer", round)
-            ask = Ask(run=self.office.run, sender=COORDINATOR, round=round, nodes=w.nodes_K.tolist())
+            self._expect(w, phase, round)
+            ask = Ask(run=self.office.run, sender=COORDINATOR, phase=phase, round=round, nodes=w.nodes_K.tolist())
             self.office.say(w.member.name, ask)
             w.member.progress.start(time.monotonic())
-        return [packet_of(a.manifest, a.payloads) for a in self._collect(round, "answer", wanted) if a.manifest.nodes]
+        return [packet_of(a.manifest, a.payloads) for a in self._collect(round, phase, wanted) if a.manifest.nodes]
+
+    def _next_phase(self, round: int) -> str:
+        """A name for each time that the coordinator asks in a round: aaaa, aaab and so on."""
+        self._asks = (round, self._asks[1] + 1) if self._asks[0] == round else (round, 0)
+        letters = [chr(ord("a") + self._asks[1] // 26**place % 26) for place in (2, 1, 0)]
+        return "a" + "".join(letters)
 
     def _asked(self, round: int) -> IntArray:
         """The nodes asked in this round that are there, sorted."""
@@ -186,7 +193,7 @@ class RemoteStar(Remote, StarRounds):
             return None
         if what.manifest.round == round:
             return what
-        if what.manifest.phase == "update" and what.manifest.nodes:
+        if what.manifest.nodes:
             self._stale.append(packet_of(what.manifest, what.payloads))
         return None
 

@@ -97,7 +97,8 @@ class Parcel(_Said, frozen=True):
     """The manifest of tensors that follow in chunks.
 
     Args:
-        phase: what they are: ``broadcast``, ``update``, ``answer``, ``peer`` or ``models``.
+        phase: what they are: ``broadcast``, ``update``, ``a…`` (what was asked for), ``peer``,
+            ``final`` or ``models``.
         round: the round to which they belong.
         nodes: the rows, in order; of a broadcast, the nodes that are asked to work.
         weights: each row's weight.
@@ -206,8 +207,9 @@ class Sent(_Said, frozen=True):
 
 
 class Ask(_Said, frozen=True):
-    """Nodes that kept silent shall speak."""
+    """Nodes that kept silent shall speak, in a phase of that name, which begins with an ``a``."""
 
+    phase: Annotated[str, Meta(pattern=r"^a[a-z]{3}\Z")]
     round: Count
     nodes: Nodes
 
