@@ -63,10 +63,10 @@ def test_coordinate_and_join_with_keys(tiny, tmp_path, capsys):
 
 def test_an_interrupted_run_says_how_to_go_on(tiny, capsys, monkeypatch):
     monkeypatch.setattr(
-        "holdfast.runtimes.network.remote.RemoteStar.ready", lambda *_: signal.raise_signal(signal.SIGINT)
+        "holdfast.runtimes.network.star.RemoteStar.ready", lambda *_: signal.raise_signal(signal.SIGINT)
     )
     monkeypatch.setattr(
-        "holdfast.runtimes.network.remote.RemoteStar.step", lambda self, round: setattr(self, "round", round)
+        "holdfast.runtimes.network.star.RemoteStar.step", lambda self, round: setattr(self, "round", round)
     )
     assert main(["coordinate", str(tiny), "--address", "127.0.0.1:0", "--out", "result"]) == INTERRUPTED
     assert "holdfast coordinate --resume result" in capsys.readouterr().err
