@@ -248,7 +248,7 @@ class _Conductor:
                     log.event(0, "byzantine", nodes=run.parts.byzantine.tolist())
                 simulation.measure(0)
             status = self._rounds(name, run, simulation, log, start, clock)
-            about = _about(run, simulation, status, clock.seconds)
+            about = _about(run, simulation, status, clock.seconds, self.runtime.pinned)
             self.live.finish(name, status)
             if status != "interrupted":
                 self.facts[name] = about
@@ -333,12 +333,11 @@ def _interruptible(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _about(run: Prepared, simulation: Rounds, status: str, seconds: float) -> dict[str, Any]:
-    engine = {
-        "name": run.engine.name,
-        "chunk_rows": run.engine.chunk,
-        "timings": [asdict(t) for t in run.timings],
-    }
+def _about(run: Prepared, simulation: Rounds, status: str, seconds: float, pinned: bool) -> dict[str, Any]:
+    engine: dict[str, Any] = {"name": "chosen by each process"}
+    if pinned:
+        timings = [asdict(timing) for timing in run.timings]
+        engine = {"name": run.engine.name, "chunk_rows": run.engine.chunk, "timings": timings}
     return {
         "status": status,
         "seconds": seconds,
@@ -360,7 +359,7 @@ def _facts(experiment: Experiment, prepared: dict[str, Prepared], variants: dict
 
 
 def _class_counts(run: Prepared) -> list[list[int]] | None:
-    if run.data.classes is None:
+    if run.data.classes is None or not run.experiment.partition.public:
         return None
     targets = run.data.train[1].cpu().numpy()
     shards = [np.asarray(run.data.shards[node]) for node in range(min(PICTURED_NODES, run.experiment.nodes))]

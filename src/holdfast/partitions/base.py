@@ -24,6 +24,8 @@ class Partition(Component):
     family: ClassVar[str] = "partitions"
     disjoint: ClassVar[bool] = True
     """Whether every sample goes to exactly one node."""
+    public: ClassVar[bool] = True
+    """Whether every process knows who holds what."""
 
     @abstractmethod
     def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:

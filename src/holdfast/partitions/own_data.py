@@ -26,6 +26,7 @@ class OwnData(Partition):
     """
 
     disjoint: ClassVar[bool] = False
+    public: ClassVar[bool] = False
 
     def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
         """All samples, for each node."""
