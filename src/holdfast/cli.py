@@ -125,7 +125,7 @@ def _coordinate(**given: Any) -> None:
 @app.command("up", epilog="Example: holdfast up examples/quickstart.yaml --processes 4")
 @wraps(up_command)
 def _up(**given: Any) -> None:
-    _end(up_command(**given), "holdfast coordinate --resume")
+    _end(up_command(**given), "holdfast up --resume")
 
 
 @app.command("report", epilog="Example: holdfast report runs/20260101-120000-quickstart")

@@ -12,7 +12,7 @@ from holdfast.errors import InputError
 from holdfast.experiment import load
 from holdfast.launch.coordinate import DEFAULT_ADDRESS, Site, coordinate, go_on
 from holdfast.launch.join import NodeSettings, join
-from holdfast.launch.local import up
+from holdfast.launch.local import up, up_again
 from holdfast.run import Result
 from holdfast.runtimes.network.identity import make_keys
 
@@ -21,6 +21,10 @@ __all__ = ["coordinate_command", "join_command", "keys_command", "up_command"]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Set a field; may be given several times.")
 ]
+Experiment = Annotated[
+    Path, typer.Argument(help="The experiment, in YAML or JSON; with --resume, the directory of a run.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 Out = Annotated[Path | None, typer.Option(help="The directory to make; runs/<time>-<name> without it.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="Where data sets lie; HOLDFAST_DATA without it.")]
 Keys = Annotated[
@@ -46,15 +50,13 @@ def keys_command(
 
 
 def coordinate_command(
-    experiment: Annotated[
-        Path, typer.Argument(help="The experiment, in YAML or JSON; with --resume, the directory of a run.")
-    ],
+    experiment: Experiment,
     address: Annotated[str, typer.Option(help="Where to listen; port 0 takes a free one.")] = DEFAULT_ADDRESS,
     keys: Keys = None,
     set_: Set = None,
     out: Out = None,
     data: DataDir = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Resume = False,
 ) -> Result:
     """Coordinate an experiment over nodes that join from other processes and machines, and write the report."""
     console, site = Console(), Site(address, keys)
@@ -112,14 +114,17 @@ class _Teller:
 
 
 def up_command(
-    experiment: Annotated[Path, typer.Argument(help="The experiment, in YAML or JSON.")],
+    experiment: Experiment,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Over how many processes the nodes are spread; one each, but at most 20.")
     ] = None,
     set_: Set = None,
     out: Out = None,
     data: DataDir = None,
+    resume: Resume = False,
 ) -> Result:
     """Run an experiment over real processes of this machine: a coordinator and its nodes, in one command."""
+    if resume:
+        return up_again(experiment, processes, data_dir=data, console=Console())
     described = load(experiment, set_ or [])
     return up(described, processes, out=out, data_dir=data, console=Console(), source=experiment.parent)

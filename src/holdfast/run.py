@@ -29,7 +29,7 @@ from holdfast.runtimes.debug import Debug
 from holdfast.runtimes.rounds import Rounds, StoppedError
 from holdfast.runtimes.simulation import Simulation
 
-__all__ = ["Deployment", "Result", "resume", "run"]
+__all__ = ["Deployment", "Result", "interrupted", "resume", "run"]
 
 Runtime = Literal["simulation", "debug"]
 PICTURED_NODES = 100
@@ -148,6 +148,21 @@ def resume(
         InputError: there is no checkpoint, it is damaged, or the experiment has been changed since.
     """
     directory = Path(directory)
+    experiment, checkpoint = interrupted(directory)
+    deployment = RUNTIMES[runtime] if isinstance(runtime, str) else runtime
+    with _Conductor(experiment, directory, data_dir, deployment, console, Path(checkpoint.source)) as conductor:
+        prepared = conductor.prepare()
+        rewind(directory, checkpoint.position)
+        conductor.digest = checkpoint.experiment
+        return conductor.conduct(prepared, checkpoint)
+
+
+def interrupted(directory: Path) -> tuple[Experiment, Checkpoint]:
+    """The experiment of an interrupted run, and where it can go on.
+
+    Raises:
+        InputError: there is no checkpoint, it is damaged, or the experiment has been changed since.
+    """
     checkpoint = Checkpoint.read(directory / "checkpoint")
     sys.path.append(checkpoint.source)
     file = directory / "experiment.yaml"
@@ -155,12 +170,7 @@ def resume(
     if digest(file.read_text(encoding="utf-8")) != checkpoint.experiment:
         remedy = "Restore the file, or run the changed experiment with `holdfast run` into a directory of its own."
         raise InputError(str(file), "be the experiment of the checkpoint", "a changed one", remedy)
-    deployment = RUNTIMES[runtime] if isinstance(runtime, str) else runtime
-    with _Conductor(experiment, directory, data_dir, deployment, console, Path(checkpoint.source)) as conductor:
-        prepared = conductor.prepare()
-        rewind(directory, checkpoint.position)
-        conductor.digest = checkpoint.experiment
-        return conductor.conduct(prepared, checkpoint)
+    return experiment, checkpoint
 
 
 def _free_directory(experiment: Experiment, out: str | Path | None) -> Path:

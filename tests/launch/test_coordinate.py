@@ -53,7 +53,7 @@ def test_peers_over_tls(tmp_path):
 
 
 def test_there_must_be_something_to_go_on_with(tmp_path):
-    with pytest.raises(InputError, match="readable file"):
+    with pytest.raises(InputError, match="hold a checkpoint"):
         go_on(tmp_path, Site("127.0.0.1:0"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import holdfast
 from holdfast import Experiment, InputError
 from holdfast.launch.join import NodeSettings
-from holdfast.launch.local import MOST_PROCESSES, Nodes, up
+from holdfast.launch.local import MOST_PROCESSES, Nodes, up, up_again
+from holdfast.runtimes.network.star import RemoteStar
 
 TINY = {
     "problem": {"name": "digits", "model": "logistic"},
@@ -43,6 +45,25 @@ def test_up_gives_what_a_simulation_gives_among_peers(tmp_path):
     result = up(experiment, 2, out=tmp_path / "up")
     expected = holdfast.run(experiment, tmp_path / "run").summary["variants"]["main"]["final"]
     assert result.summary["variants"]["main"]["final"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_after_ctrl_c_the_nodes_go_on_from_what_they_remember(tmp_path, monkeypatch):
+    """Each has a model of its own that it did not send, which a start afresh would lose."""
+    algorithm = {"name": "fedavg", "local_steps": 1, "keep_local": True}
+    experiment = Experiment(
+        **{**TINY, "rounds": 4, "algorithm": algorithm, "trigger": {"name": "periodic", "every": 2}}
+    )
+    step = RemoteStar.step
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            RemoteStar, "step", lambda self, n: (n == 3 and signal.raise_signal(signal.SIGINT), step(self, n))
+        )
+        broken = up(experiment, 2, out=tmp_path / "up")
+    assert (broken.interrupted, broken.summary["variants"]["main"]["rounds"]) == (True, 3)
+    result = up_again(tmp_path / "up", 2)
+    expected = holdfast.run(experiment, tmp_path / "run").summary["variants"]["main"]["final"]
+    assert result.summary["variants"]["main"]["final"] == pytest.approx(expected, rel=1e-5)
+    assert "can go on" in (tmp_path / "up" / "logs" / "node-0.log").read_text()
 
 
 def test_what_is_wrong_shows_before_a_process_starts(tmp_path):

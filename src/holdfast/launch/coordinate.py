@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from holdfast.algorithms import PeerAlgorithm
-from holdfast.experiment import Experiment, load
+from holdfast.experiment import Experiment
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
-from holdfast.run import Deployment, Result, resume, run
+from holdfast.run import Deployment, Result, interrupted, resume, run
 from holdfast.runtimes.network.identity import Identity, Roster
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.post import Address
@@ -90,7 +90,7 @@ def go_on(
         InputError: as `coordinate` does, or there is no checkpoint.
     """
     site = site or Site()
-    with _opened(site.office(load(directory / "experiment.yaml")), console) as office:
+    with _opened(site.office(interrupted(directory)[0]), console) as office:
         result = resume(directory, data_dir=data_dir, runtime=_deployment(office, site), console=console)
         office.reason = INTERRUPTED if result.interrupted else DONE
         return result

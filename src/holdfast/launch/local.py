@@ -7,6 +7,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -17,17 +20,17 @@ from rich.console import Console
 
 from holdfast.errors import HoldfastError
 from holdfast.experiment import Experiment
-from holdfast.launch.coordinate import Site, coordinate
+from holdfast.launch.coordinate import Site, coordinate, go_on
 from holdfast.launch.join import NodeSettings, join
-from holdfast.run import Result
+from holdfast.run import Result, interrupted
 from holdfast.runtimes.network.identity import COORDINATOR, Entry, Identity, Roster, show_rows
 from holdfast.runtimes.network.post import Address
 
-__all__ = ["MOST_PROCESSES", "Nodes", "start_node", "up"]
+__all__ = ["MOST_PROCESSES", "Nodes", "start_node", "up", "up_again"]
 
 MOST_PROCESSES = 20
 """How many node processes are started where nobody says how many."""
-LOGS = "logs"
+LOGS, STATES = "logs", "nodes"
 LEAVING = 10.0
 """Seconds that nodes have to leave once the run is over."""
 
@@ -66,8 +69,9 @@ class Nodes:
             self.console.print(f"Starting {len(self.identities)} node processes; logs: {logs}", highlight=False)
         threads = max(1, (os.cpu_count() or 1) // len(self.identities))
         for identity in self.identities:
-            log = logs / f"{identity.name}.log"
-            self.processes.append(start_node(address, identity, self.settings, log, threads))
+            log, state = logs / f"{identity.name}.log", directory / STATES / identity.name
+            settings = replace(self.settings, state_dir=state)
+            self.processes.append(start_node(address, identity, settings, log, threads))
 
     def stop(self) -> None:
         """Wait until all have left; who does not is made to."""
@@ -144,10 +148,30 @@ def up(
     Raises:
         InputError: the experiment cannot be run as it is.
     """
+    with _nodes(experiment, processes, data_dir, console) as site:
+        return coordinate(experiment, site, out=out, data_dir=data_dir, console=console, source=source)
+
+
+def up_again(
+    directory: Path, processes: int | None = None, *, data_dir: Path | None = None, console: Console | None = None
+) -> Result:
+    """Go on with an interrupted run over processes of this machine, which remember what they did.
+
+    Raises:
+        InputError: there is no checkpoint, it is damaged, or the experiment has been changed since.
+    """
+    with _nodes(interrupted(directory)[0], processes, data_dir, console) as site:
+        return go_on(directory, site, data_dir=data_dir, console=console)
+
+
+@contextmanager
+def _nodes(
+    experiment: Experiment, processes: int | None, data_dir: str | Path | None, console: Console | None
+) -> Iterator[Site]:
+    """A site whose nodes come as soon as it is opened, and are gone in the end."""
     own = Path(data_dir) if data_dir is not None else None
     nodes = Nodes(experiment.nodes, processes, NodeSettings("", data_dir=own, experiment=experiment), console)
-    site = Site("127.0.0.1:0", roster=nodes.roster, identity=nodes.coordinator, opened=nodes.start)
     try:
-        return coordinate(experiment, site, out=out, data_dir=data_dir, console=console, source=source)
+        yield Site("127.0.0.1:0", roster=nodes.roster, identity=nodes.coordinator, opened=nodes.start)
     finally:
         nodes.stop()
