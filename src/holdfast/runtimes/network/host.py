@@ -32,6 +32,7 @@ from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import form_of, manifest_of
 from holdfast.runtimes.network.remote import broadcast_payloads
 from holdfast.runtimes.network.robot import Robot
+from holdfast.runtimes.network.seal import Seal
 from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Ready
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.weather import Weather
@@ -90,7 +91,8 @@ class Host:
 
     def __post_init__(self) -> None:
         self._over = threading.Event()
-        self._outbox: dict[tuple[str, int], tuple[Outgoing, str]] = {}
+        self._outbox: dict[tuple[str, int], Outgoing] = {}
+        self._seal: Seal | None = None
         self._memory = Memory("")
         self._rate, self._shown = math.inf, -math.inf
         self._chunks, self._said, self._side = 0, list[Spoken](), NodeSide()
@@ -160,6 +162,7 @@ class Host:
         self.weather = Weather(self.run.experiment.faults, self.run.experiment.seed)
         check_sight(self.run, self.rows)
         self._outbox, self._said = {}, []
+        self._seal = self.membership.seal() if self.run.experiment.network.link == "best_effort" else None
         state = self._memory.recall(begin.variant, begin.round) if begin.round else None
         if state is not None:
             self._side = revived(state)
@@ -173,8 +176,7 @@ class Host:
         if isinstance(algorithm, ServerAlgorithm):
             heard = algorithm.broadcast(algorithm.start(parts.initial_D))
             everyone = frozenset(self.run.everyone.tolist())
-            seal = None if self.run.experiment.network.link == "reliable" else self.membership.seal()
-            forms = {"broadcast": (heard, seal), "final": (Message({"x": parts.initial_D}), None)}
+            forms = {"broadcast": (heard, self._seal), "final": (Message({"x": parts.initial_D}), None)}
             for phase, (message, closed) in forms.items():
                 expected = Expectation(form_of(broadcast_payloads(message)), everyone, closed, single=True)
                 self.membership.desk.expect(COORDINATOR, phase, ANY_ROUND, expected)
@@ -219,8 +221,7 @@ class Host:
     def _upload(self, phase: str, packets: Sequence[Packet], silent: Sequence[Spoken], share: float) -> None:
         """Send what some nodes say; of the coordinator's bandwidth, take so much."""
         assert self.run is not None
-        best_effort = self.run.experiment.network.link == "best_effort"
-        packet, chunk = packets[0] if packets else None, DATAGRAM if best_effort else CHUNK
+        packet, chunk = packets[0] if packets else None, DATAGRAM if self._seal else CHUNK
         run, sender = self.membership.desk.run, self.membership.identity.name
         about = replace(
             manifest_of(packet, run, sender, phase, self.round, chunk),
@@ -228,20 +229,17 @@ class Host:
             silent_losses=[float(loss) for spoken in silent for loss in spoken.message.losses_K],
         )
         payloads = packet.payloads if packet else {}
-        seal = self.membership.seal() if best_effort else None
-        outgoing = Outgoing.of(self.membership.identity, payloads, about, seal)
-        self._outbox[phase, self.round] = outgoing, COORDINATOR
+        outgoing = Outgoing.of(self.membership.identity, payloads, about, self._seal)
+        self._outbox[phase, self.round] = outgoing
         self._rate = 1e6 * share * self.run.experiment.network.rate
         outgoing.send(self.membership.post, COORDINATOR, self._rate)
         self._chunks += len(outgoing.chunks)
 
     def _send_again(self, again: Again) -> None:
         """Send chunks once more, or all of a parcel if none are named."""
-        found = self._outbox.get((again.phase, again.round))
-        if found is None:
-            return
-        outgoing, recipient = found
-        outgoing.repeat(self.membership.post, recipient, again.chunks, self._rate)
+        outgoing = self._outbox.get((again.phase, again.round))
+        if outgoing is not None:
+            outgoing.repeat(self.membership.post, COORDINATOR, again.chunks, self._rate)
 
     def _judge(self, arrived: Arrived) -> None:
         """Evaluate the final model on the own samples."""

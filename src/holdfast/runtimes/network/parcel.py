@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -250,8 +250,3 @@ def packet_of(manifest: Parcel, payloads: dict[str, Payload]) -> Packet:
     nodes_K: IntArray = np.array(manifest.nodes, dtype=np.int64)
     weights_K, losses_K = torch.tensor(manifest.weights), torch.tensor(manifest.losses)
     return Packet(manifest.round, nodes_K, payloads, weights_K, losses_K)
-
-
-def iterate(chunks: Sequence[memoryview], wanted: Sequence[int] | None = None) -> Iterator[tuple[int, memoryview]]:
-    """The wanted chunks with their numbers; all without a wish."""
-    return ((i, chunks[i]) for i in (range(len(chunks)) if wanted is None else wanted) if 0 <= i < len(chunks))

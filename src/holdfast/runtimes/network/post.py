@@ -205,9 +205,9 @@ class Post:
             if not self._closed:
                 raise
 
-    def send(self, recipient: str, kind: str, payload: bytes, reliable: bool = True) -> None:
-        """Send; blocks while the link is full, and returns also where nobody listens."""
-        self._publisher(recipient, kind, reliable).put(payload)
+    def send(self, recipient: str, kind: str, payload: bytes) -> None:
+        """Send over the reliable link; blocks while it is full, and returns also where nobody listens."""
+        self._publisher(recipient, kind, True).put(payload)
 
     def send_paced(self, recipient: str, kind: str, payloads: Iterable[bytes], rate: float) -> None:
         """Send over the best-effort link, at no more than so many bytes a second."""

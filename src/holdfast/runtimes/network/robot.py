@@ -103,7 +103,7 @@ class Robot(PeerRounds):
         self._arrived: dict[tuple[str, int], Packet] = {}
         self._reason: str | None = None
         self._go: int | None = None
-        self._start = self.chunks = 0
+        self._start = 0
 
     def play_all(self, side: NodeSide) -> str | None:
         """All rounds that are left; why the run ended, or None if the next variant begins."""
@@ -172,7 +172,6 @@ class Robot(PeerRounds):
         outgoing = self._parcel("peer", round, chosen[0] if chosen else None)
         self._outbox.setdefault(("peer", round), {})[name] = outgoing
         outgoing.send(self.membership.post, name)
-        self.chunks += len(outgoing.chunks)
 
     def _parcel(self, phase: str, round: int, packet: Packet | None) -> Outgoing:
         about = manifest_of(packet, self.membership.desk.run, self.membership.identity.name, phase, round)

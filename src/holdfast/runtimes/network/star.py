@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.algorithms import ServerAlgorithm
 from holdfast.message import Message
 from holdfast.packet import Packet
 from holdfast.runtimes.network.crew import Member
@@ -217,8 +216,6 @@ class RemoteStar(Remote, StarRounds):
         return found
 
     def _measure_there(self, round: int) -> None:
-        algorithm = self.run.parts.algorithm
-        assert isinstance(algorithm, ServerAlgorithm)
         final = self.office.parcel("final", round, [], broadcast_payloads(Message({"x": self.models()[0]})))
         waiting = {member.name for member in self.office.crew.present(self.office.run)}
         for name in waiting:

@@ -20,7 +20,7 @@ from holdfast.runtimes.network.remote import TICK, Remote
 from holdfast.runtimes.network.robot import AHEAD, LEAD, PACE, shown_after
 from holdfast.runtimes.network.wire import Go, Ready, Told
 from holdfast.runtimes.rounds import TOTALS, StoppedError
-from holdfast.types import State
+from holdfast.types import IntArray, State
 
 __all__ = ["Watch"]
 
@@ -51,20 +51,17 @@ class Watch(Remote):
         if not self._begun:
             self._begin(round)
 
-    def step(self, round: int) -> None:
-        """Wait until every process that is there has told of a round.
+    @property
+    def watched(self) -> IntArray:
+        """Nobody: each process tells of its own nodes' outages."""
+        return self.run.everyone[:0]
+
+    def play(self, round: int) -> None:
+        """Write down what each process tells of a round, and look at what it shows, once all that are there have.
 
         Raises:
             StoppedError: the user stopped the run meanwhile.
         """
-        self.totals = Counter(dict.fromkeys(TOTALS, 0))
-        self.play(round)
-        for name, total in self.totals.items():
-            self.log.metric(round, name, total)
-        self.round = round
-
-    def play(self, round: int) -> None:
-        """Write down what each process tells of a round, and look at what it shows."""
         shows = shown_after(self.run.experiment, round)
         expected = {m.name for m in self.office.crew.present(self.office.run)}
         deadline = time.monotonic() + self.run.experiment.network.deadline
