@@ -37,7 +37,7 @@ layers: install
 	$(BIN)/lint-imports
 
 doctest: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules -q src
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules -q src --ignore src/holdfast/kernels/cuda.py
 
 docs: install
 	$(BIN)/python docs/generate.py --check
@@ -45,7 +45,9 @@ docs: install
 bench: install ## run the benchmarks (minutes; a quiet machine)
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/population.py
+	$(BIN)/python benchmarks/aggregation.py
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python -m benchmarks.network
 
 clean: ## remove everything that make has made
-	rm -rf .venv .venv-flower .venv-pfl build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-flower .venv-pfl .venv-byzfl build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Writes docs/components.md and the table of docs/network.md from the code; --check says if they are up to date."""
+"""Writes docs/components.md and the tables of other pages from the code; --check says if they are up to date."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from holdfast.catalogue import FAMILIES, catalogue
+from holdfast.aggregators import Aggregator
+from holdfast.attacks import Attack
+from holdfast.catalogue import FAMILIES, build, catalogue
 from holdfast.component import Component
 from holdfast.network import Network
 
 TARGET = Path(__file__).with_name("components.md")
 NETWORK = Path(__file__).with_name("network.md")
+ROBUSTNESS = Path(__file__).with_name("robustness.md")
 HEAD = """# The components
 
 Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a
@@ -58,9 +61,40 @@ def network_page() -> str:
     return text + head + "\n".join(rows) + "\n"
 
 
+def needs(rule: Aggregator) -> str:
+    """How many rows a rule requires, as a function of f where it depends on it.
+
+    >>> needs(build(Aggregator, "krum"))
+    'n ≥ 2f + 3'
+    """
+    none, one = rule.requires(0), rule.requires(1)
+    if none == one:
+        return f"n ≥ {one}" if one > 1 else ""
+    slope = "" if one - none == 1 else one - none
+    return f"n ≥ {slope}f + {none}"
+
+
+def robustness_page() -> str:
+    """The page on robustness, with the tables of rules and attacks at its end made anew."""
+    title = "## The rules\n\n"
+    lines = ["| rule | what it makes of the rows | needs | takes holes |", "|---|---|---|---|"]
+    for name in catalogue("aggregators"):
+        rule = build(Aggregator, name)
+        holes = "yes" if rule.takes_missing else ""
+        lines.append(f"| `{name}` | {rule.summary()} | {needs(rule)} | {holes} |")
+    lines += ["", "## The attacks", "", "| attack | what the attackers do | must see |", "|---|---|---|"]
+    for name, cls in catalogue("attacks").items():
+        assert issubclass(cls, Attack)
+        lines.append(f"| `{name}` | {cls.summary()} | {SEES[cls.knows]} |")
+    return ROBUSTNESS.read_text(encoding="utf-8").partition(title)[0] + title + "\n".join(lines) + "\n"
+
+
+SEES = {"own": "itself", "colluders": "the other attackers", "omniscient": "every row"}
+
+
 def main() -> int:
     """0 where the pages are up to date or were written."""
-    pages = {TARGET: page(), NETWORK: network_page()}
+    pages = {TARGET: page(), NETWORK: network_page(), ROBUSTNESS: robustness_page()}
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" not in sys.argv:
         for path in stale:

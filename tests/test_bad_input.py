@@ -47,6 +47,28 @@ TABLE = {
     ),
     "more attackers than nodes": ({"attack": {"name": "sign_flip", "nodes": 11}}, ["attack.nodes", "10", "11"]),
     "an attacker that does not exist": ({"attack": {"name": "nan", "nodes": [3, 10]}}, ["attack.nodes", "0..9"]),
+    "an attack that ends before it begins": (
+        {"attack": {"name": "ipm", "from_round": 5, "until_round": 4}},
+        ["attack.until_round", "at least from_round, 5", "4"],
+    ),
+    "an attack with bounds upside down": (
+        {"attack": {"name": "alie_optimal", "least": 2, "most": 1}},
+        ["attack.most", "at least least, 2", "1"],
+    ),
+    "a direction that is none": (
+        {"attack": {"name": "min_max", "direction": "up"}},
+        ["attack.direction", "sign", "std"],
+    ),
+    "a backdoor to no class": ({"attack": {"name": "backdoor", "target": 10}}, ["attack.target", "0..9", "10"]),
+    "a patch larger than an image": ({"attack": {"name": "backdoor", "size": 99}}, ["attack.size", "at most", "99"]),
+    "a coordinate that no row has": (
+        {"attack": {"name": "bulyan_attack", "coordinate": 10**9}},
+        ["attack.coordinate", "less than", "columns"],
+    ),
+    "the success of an attack that shows on no sample": (
+        {"attack": "ipm", "metrics": ["attack_success"]},
+        ["metrics", "attack_success", "test_accuracy"],
+    ),
     "a fault of a node that does not exist": ({"faults": [{"name": "crash", "node": 10}]}, ["faults.crash", "0..9"]),
     "a node back before it crashed": (
         {"faults": [{"name": "crash", "at_round": 4, "back_at": 4}]},
@@ -83,6 +105,7 @@ TABLE = {
         {"variants": {"x": {"aggregator": {"name": "krum", "f": 9}}}},
         ["variants.x.aggregator.f"],
     ),
+    "a sweep where one run is wanted": ({"grid": {"seed": [1, 2]}}, ["grid", "`holdfast sweep`"]),
     "memory in the middle of a chain": ({"codec": ["top_k", "error_feedback"]}, ["codec", "error_feedback", "first"]),
     "top-k of nothing": ({"codec": {"name": "top_k", "fraction": 0}}, ["codec.fraction", "greater than 0"]),
 }

@@ -362,6 +362,19 @@ def test_evaluation_takes_any_number_of_rows(engine: type[Engine]) -> None:
 
 
 @engines
+def test_any_samples_are_judged_by_any_metric(engine: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVALUATION_BATCH", 2)
+    model, source = network("mlp"), torch.Generator().manual_seed(4)
+    k = cohort(samples(SIZES), model, engine, chunk=2)
+    x_KD = rows(k, model)
+    inputs, wanted = torch.randn(5, 5, generator=source, dtype=torch.float64), torch.tensor([0, 1, 2, 2, 0])
+    found = k.judge(x_KD, (inputs, wanted), {"hit": lambda outputs, y: (outputs.argmax(-1) == y).double()})
+    answers = [load(network("mlp"), k, x_D).eval()(inputs).argmax(1) for x_D in x_KD]
+    assert found["hit"].tolist() == pytest.approx([float((a == wanted).double().mean()) for a in answers])
+    assert list(found) == ["hit"]
+
+
+@engines
 def test_evaluate_local_judges_on_each_nodes_own_samples(engine: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVALUATION_BATCH", 5)
     model = network("mlp")

@@ -73,6 +73,8 @@ def test_refuses_what_is_not_rows_of_floats(name: str) -> None:
 @pytest.mark.parametrize("row", [0, 6])
 def test_a_robust_rule_stays_near_the_honest_rows(name: str, lie: float, row: int) -> None:
     rule = rule_of(name)
+    if row == 0 and rule.on_graphs_only:
+        pytest.skip(f"row 0 is the own one of {name}")
     if isinstance(rule, PreAggregator):
         rule = build(Aggregator, [name, "median"])
     x_MD = some_rows(9, 5)

@@ -12,7 +12,8 @@ from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
 from holdfast.catalogue import build, catalogue
 from holdfast.cohort import Cohort
 from holdfast.packet import Packet
-from holdfast.round import ServerSide, merge_server, speak
+from holdfast.parts import ServerSide
+from holdfast.round import merge_server, speak
 from holdfast.runtimes.simulation import Simulation
 from holdfast.types import State
 

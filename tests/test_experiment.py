@@ -10,6 +10,7 @@ import yaml
 from holdfast import Experiment, InputError, load
 from holdfast.aggregators import Krum, Mean, TrimmedMean
 from holdfast.algorithms import FedAvg
+from holdfast.due import NEVER
 from holdfast.experiment import assign
 
 SMALL = {"problem": "digits", "algorithm": "fedavg", "nodes": 6}
@@ -114,3 +115,17 @@ def test_blame_names_the_place_where_the_user_wrote_it():
     experiment = Experiment(**SMALL, variants={"a": {"rounds": 3}})
     assert experiment.blame("a", InputError("rounds", "x", 1, "y")).field == "variants.a.rounds"
     assert experiment.blame("a", InputError("nodes", "x", 1, "y")).field == "nodes"
+
+
+@pytest.mark.parametrize("what", ["evaluate", "checkpoint", "summary"])
+def test_null_is_never_in_python_and_null_in_the_file(tmp_path, what):
+    experiment = load(write(tmp_path, f"problem: digits\nalgorithm: fedavg\n{what}_every: null\n"))
+    assert getattr(experiment, f"{what}_every") == NEVER
+    assert experiment.as_mapping()[f"{what}_every"] is None
+    assert Experiment(**experiment.as_mapping()) == experiment
+    types = Experiment.model_json_schema()["properties"][f"{what}_every"]["anyOf"]
+    assert {part["type"] for part in types} == {"integer", "null"}
+    with pytest.raises(InputError, match=f"{what}_every must be greater than or equal to 1"):
+        Experiment(**SMALL, **{f"{what}_every": 0})
+    with pytest.raises(InputError, match=f"{what}_period must be greater than 0"):
+        Experiment(**SMALL, **{f"{what}_period": 0})

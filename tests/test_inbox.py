@@ -103,7 +103,7 @@ def _rule(name: str | None) -> object:
     if name is None:
         return None
     rule = build(Aggregator, name)
-    return lambda x_GMD, pivot_GD: rule.aggregate({}, x_GMD, None, pivot_GD)[1]
+    return lambda x_GMD, weights_GM, pivot_GD: rule.aggregate({}, x_GMD, weights_GM, pivot_GD)[1]
 
 
 def test_the_sum_of_great_finite_numbers_is_no_trouble() -> None:
@@ -115,22 +115,24 @@ def test_the_sum_of_great_finite_numbers_is_no_trouble() -> None:
 # ---------------------------------------------------------------- with a robust rule
 
 
-def nearest_half(x_MD: Tensor, pivot_D: Tensor) -> Tensor:
-    """The mean of the half of the rows that is nearest to the pivot: depends on M, on every row and on the pivot."""
-    order = (x_MD - pivot_D).square().sum(1).argsort()
-    return x_MD[order[: (len(x_MD) + 1) // 2]].mean(0)
+def nearest_half(x_MD: Tensor, weights_M: Tensor, pivot_D: Tensor) -> Tensor:
+    """The weighted sum of the half of the rows nearest to the pivot: depends on M, the pivot, every row and weight."""
+    order = (x_MD - pivot_D).square().sum(1).argsort()[: (len(x_MD) + 1) // 2]
+    return weights_M[order] @ x_MD[order]
 
 
-def batched(x_GMD: Tensor, pivot_GD: Tensor) -> Tensor:
-    return torch.stack([nearest_half(x, pivot) for x, pivot in zip(x_GMD, pivot_GD, strict=True)])
+def batched(x_GMD: Tensor, weights_GM: Tensor, pivot_GD: Tensor) -> Tensor:
+    return torch.stack([nearest_half(*one) for one in zip(x_GMD, weights_GM, pivot_GD, strict=True)])
 
 
 def by_rule(W_KS: np.ndarray, own_KD: Tensor, heard_SD: Tensor, least: int) -> Tensor:
     found = []
     for i, own_D in enumerate(own_KD):
-        neighbourhood = [own_D] + [heard_SD[j] for j in range(len(heard_SD)) if W_KS[i, j]]
-        short = len(neighbourhood) < least
-        found.append(own_D if short else nearest_half(torch.stack(neighbourhood), own_D))
+        links = [j for j in range(len(heard_SD)) if W_KS[i, j]]
+        weights_M = torch.tensor([1 - sum(W_KS[i, links]), *W_KS[i, links]], dtype=torch.float64)
+        neighbourhood_MD = torch.stack([own_D, *(heard_SD[j] for j in links)])
+        short = len(neighbourhood_MD) < least
+        found.append(own_D if short else nearest_half(neighbourhood_MD, weights_M, own_D))
     return torch.stack(found)
 
 
@@ -161,14 +163,58 @@ def test_no_more_is_gathered_at_once_than_the_limit(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "GATHER_LIMIT", 3 * 5 * D)  # three neighbourhoods of five rows
     seen: list[int] = []
 
-    def note(x_GMD: Tensor, pivot_GD: Tensor) -> Tensor:
+    def note(x_GMD: Tensor, weights_GM: Tensor, pivot_GD: Tensor) -> Tensor:
         seen.append(len(x_GMD))
-        return batched(x_GMD, pivot_GD)
+        return batched(x_GMD, weights_GM, pivot_GD)
 
     W_KS = 1.0 - np.eye(7, 5)
     W_KS[5:, 0] = 0
     peers(W_KS, rows(7, 1), rows(5, 2), rule=note).mix("x")
     assert sorted(seen) == [1, 3, 3]
+
+
+def test_the_mean_is_mixing_by_the_weights() -> None:
+    W_KS, own_KD, heard_SD = links(5, 6, 0.6, 1), rows(5, 1), rows(6, 2)
+    found_KD = peers(W_KS, own_KD, heard_SD, rule=_rule("mean")).mix("x")
+    np.testing.assert_allclose(found_KD.numpy(), mixed(W_KS, own_KD, heard_SD), atol=1e-12)
+
+
+def test_the_own_row_comes_first_and_is_the_pivot_and_weighs_what_is_left() -> None:
+    seen: list[list[object]] = []
+
+    def note(x_GMD: Tensor, weights_GM: Tensor, pivot_GD: Tensor) -> Tensor:
+        seen.append([x_GMD.tolist(), weights_GM.tolist(), pivot_GD.tolist()])
+        return pivot_GD
+
+    own_KD, heard_SD = torch.tensor([[1.0], [2.0]]), torch.tensor([[7.0], [8.0], [9.0]])
+    peers(np.array([[0, 0.25, 0.5], [0, 0, 0.125]]), own_KD, heard_SD, rule=note).mix("x")
+    alone, both = seen
+    assert alone == [[[[2.0], [9.0]]], [[0.875, 0.125]], [[2.0]]]
+    assert both == [[[[1.0], [8.0], [9.0]]], [[0.25, 0.25, 0.5]], [[1.0]]]
+
+
+@pytest.mark.parametrize("rule", [None, batched])
+@PROPERTY
+@given(K=st.integers(1, 5), S=st.integers(1, 6), density=st.sampled_from([0.3, 1.0]), seed=st.integers(0, 99))
+def test_some_receivers_hear_rows_of_their_own(rule: object, K: int, S: int, density: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    W_KS, own_KD, heard_SD = links(K, S, density, seed), rows(K, seed), rows(S, seed + 1)
+    liars_S, receivers = rng.random(S) < 0.5, np.flatnonzero(rng.random(K) < 0.5)
+    told_RD = rows(len(receivers), seed + 2)
+    found_KD = peers(W_KS, own_KD, heard_SD, rule=rule).told({"x": told_RD}, liars_S, receivers).mix("x")
+    for i in range(K):
+        own_heard_SD = heard_SD.clone()
+        if i in receivers:
+            own_heard_SD[torch.from_numpy(liars_S)] = told_RD[receivers.tolist().index(i)]
+        alone_D = peers(W_KS[[i]], own_KD[[i]], own_heard_SD, rule=rule).mix("x")[0]
+        torch.testing.assert_close(found_KD[i], alone_D)
+
+
+def test_hearing_some_of_the_senders() -> None:
+    W_KS, own_KD, heard_SD = links(4, 5, 0.8, 1), rows(4, 1), rows(5, 2)
+    found_KD = peers(W_KS, own_KD, heard_SD, rule=batched).hearing(np.array([1, 3])).mix("x")
+    W_KS[:, [0, 2, 4]] = 0
+    np.testing.assert_allclose(found_KD.numpy(), mixed(W_KS, own_KD, heard_SD), atol=1e-12)
 
 
 def test_channels_are_mixed_apart() -> None:

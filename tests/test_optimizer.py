@@ -145,3 +145,37 @@ def test_the_error_names_the_field_that_holds_it(wrong: object) -> None:
 def test_it_survives_an_experiment_file() -> None:
     optimizer = Optimizer(name="adam", lr=0.01, betas=(0.8, 0.9))
     assert Optimizer(**optimizer.model_dump(mode="json")).arguments() == optimizer.arguments()
+
+
+FIVE = ["sgd", "rmsprop", "adam", "adagrad", "adadelta"]
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_a_scheduled_step_is_torchs_own_with_that_rate(name: str) -> None:
+    schedule = {"name": "polynomial", "rounds": 4, "end": 0.01, "warmup": 1}
+    scheduled = made({"name": name, "schedule": schedule})
+    x_D, state = starts()[0][0].flatten(), {}
+    expected = x_D.clone()
+    theirs = made({"name": name}).over([expected])
+    for step, lr in enumerate([0.025, 0.05, 0.04, 0.03, 0.02, 0.01, 0.01]):
+        theirs.param_groups[0]["lr"] = lr
+        expected.grad = gradients(step)[0][0].flatten()
+        theirs.step()
+        state, x_D = scheduled.step(state, x_D, gradients(step)[0][0].flatten())
+        torch.testing.assert_close(x_D, expected, rtol=1e-12, atol=1e-12)
+    assert int(state["steps_taken"]) == 7
+
+
+def test_without_a_schedule_the_rate_stays_and_nothing_is_counted() -> None:
+    optimizer = made({"name": "adam"})
+    assert optimizer.at(1000) is optimizer
+    assert "steps_taken" not in optimizer.step({}, torch.zeros(2), torch.ones(2))[0]
+
+
+def test_a_schedule_is_built_from_an_experiment_file_and_its_errors_name_it() -> None:
+    fields = {"name": "sgd", "lr": 0.05, "schedule": {"name": "polynomial", "end": 1e-4, "rounds": 10_000, "power": 1}}
+    optimizer = Optimizer(**fields)
+    assert Optimizer(**optimizer.model_dump(mode="json")) == optimizer
+    with pytest.raises(InputError) as caught:
+        build(Algorithm, {"name": "fedavg", "optimizer": {"schedule": {"name": "cosine", "power": 2}}})
+    assert caught.value.field == "optimizer.schedule.power"

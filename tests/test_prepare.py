@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from holdfast.aggregators import Aggregator, Robust
+from holdfast.catalogue import build, catalogue
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
 from holdfast.partitions import Partition
@@ -17,7 +19,7 @@ from holdfast.problems import Problem, Task
 from holdfast.topologies import Topology
 from holdfast.types import IntArray
 
-from .tiny import Blobs, Cut, Line, line, prepare
+from .tiny import Blobs, Cut, Line, line, notes, play, prepare, simulation
 
 
 class Islands(Topology):
@@ -29,12 +31,31 @@ class Islands(Topology):
         return graph
 
 
+class Turning(Topology):
+    """A star whose centre is another node in every round: in each of them all nodes but one have one neighbour."""
+
+    changes: ClassVar[bool] = True
+
+    def graph(self, round: int, nodes: int, seed: int) -> nx.Graph:
+        return nx.relabel_nodes(nx.star_graph(nodes - 1), lambda node: (node + round) % nodes)
+
+
 class Mislabelled(Blobs):
     """Says that there are fewer classes than there are."""
 
     def load(self, data_dir: Path | None = None) -> Task:
         whole = super().load(data_dir)
         return Task(whole.model, whole.train, whole.test, classes=2)
+
+
+class TestedOnOne(Blobs):
+    """All test samples are of class 0."""
+
+    __test__ = False
+
+    def load(self, data_dir: Path | None = None) -> Task:
+        whole = super().load(data_dir)
+        return Task(whole.model, whole.train, (whole.test[0], torch.zeros_like(whole.test[1])), classes=3)
 
 
 class Nothing(Problem):
@@ -66,6 +87,14 @@ SERVER = {**PEERS, "algorithm": "fedavg"}
             {**PEERS, "topology": "cycle", "aggregator": {"name": "krum", "f": 1}},
             "topology must give every node at least 4 neighbours for krum, but 'cycle, in which node 0 has 2",
         ),
+        (
+            {**PEERS, "topology": "wheel", "aggregator": [{"name": "nnm", "f": 1}, {"name": "nna", "f": 2}]},
+            "topology must give every node at least 4 neighbours for nnm and nna, but 'wheel, in which node 1 has 3",
+        ),
+        (
+            {**PEERS, "topology": Turning(), "aggregator": {"name": "median", "f": 3}},
+            "topology must give every node at least 6 neighbours for median, but '.*Turning, in which node 1 has 5",
+        ),
         ({**SERVER, "metrics": ["test_acuracy"]}, "metrics must be .*Did you mean 'test_accuracy'"),
         ({**SERVER, "metrics": ["consensus_error"]}, "metrics must be among those that apply here"),
         ({**PEERS, "topology": "cycle", "metrics": ["local_loss"]}, "metrics must be among those that apply here"),
@@ -78,6 +107,23 @@ SERVER = {**PEERS, "algorithm": "fedavg"}
             {**line(1.0, 2.0), "algorithm": "fedavg", "attack": "label_flip"},
             "attack must suit a problem without classes, but 'label_flip'",
         ),
+        (
+            {**line(1.0, 2.0), "algorithm": "fedavg", "attack": "backdoor"},
+            "attack must suit a problem without classes, but 'backdoor'",
+        ),
+        ({**SERVER, "attack": {"name": "backdoor", "target": 3}}, r"attack.target must be a class in 0..2, but 3"),
+        (
+            {**SERVER, "attack": {"name": "backdoor", "size": 3}},
+            "attack.size must be at most 2, to fit an input",
+        ),
+        (
+            {**SERVER, "attack": {"name": "bulyan_attack", "coordinate": 27}},
+            "attack.coordinate must be less than 27, the columns of a row, but 27",
+        ),
+        (
+            {**SERVER, "attack": "sign_flip", "metrics": ["attack_success"]},
+            "metrics must be among those that apply here, but 'attack_success'",
+        ),
     ],
 )
 def test_refuses_before_anything_runs(fields: dict[str, Any], complaint: str) -> None:
@@ -89,6 +135,26 @@ def test_refuses_before_anything_runs(fields: dict[str, Any], complaint: str) ->
 def test_the_smallest_graph_that_suits_the_rule_is_accepted() -> None:
     run = prepare(**{**PEERS, "topology": "complete", "nodes": 5, "aggregator": {"name": "krum", "f": 1}})
     assert run.peers
+
+
+@pytest.mark.parametrize("rule", [name for name, cls in catalogue("aggregators").items() if issubclass(cls, Robust)])
+def test_every_robust_rule_asks_for_as_many_neighbours_as_it_needs(rule: str) -> None:
+    least = build(Aggregator, rule).least
+    fields = {**PEERS, "topology": "complete", "aggregator": rule}
+    if build(Aggregator, rule).trusted_node is None:
+        assert prepare(**{**fields, "nodes": max(2, least)}).peers
+        with pytest.raises(InputError, match=f"at least {least - 1} neighbours for {rule}, but 'complete, in which"):
+            Preparer().prepare(Experiment(**{**fields, "nodes": least - 1}))
+
+
+def test_a_graph_that_changes_skips_the_rounds_of_those_who_hear_too_few() -> None:
+    sim = simulation(
+        **{**PEERS, "topology": Turning(), "aggregator": [{"name": "nnm", "f": 1}, {"name": "nna", "f": 1}]}
+    )
+    play(sim, 2)
+    skipped = [(event.round, event.node) for event in notes(sim).noted if event.kind == "skipped"]
+    assert skipped == [(round, node) for round in (1, 2) for node in range(6) if node != round]
+    assert all(event.detail == {"rows": 2, "required": 3} for event in notes(sim).noted if event.kind == "skipped")
 
 
 def test_the_coordinators_star_needs_no_neighbours_for_its_rule() -> None:
@@ -173,6 +239,29 @@ def test_the_attackers_are_known() -> None:
     assert run.parts.byzantine.tolist() == [1, 4]
     assert run.honest.tolist() == [0, 2, 3, 5]
     assert run.cohort(np.array([0, 4]), round=1).poisoned.tolist() == [False, True]
+
+
+def test_poisoned_only_while_they_attack() -> None:
+    run = prepare(**SERVER, attack={"name": "label_flip", "nodes": [4], "from_round": 2, "until_round": 3})
+    poisoned = [run.cohort(np.array([0, 4]), round).poisoned.tolist() for round in (1, 2, 3, 4)]
+    assert poisoned == [[False, False], [False, True], [False, True], [False, False]]
+
+
+def test_the_probe_is_made_of_the_test_samples() -> None:
+    run = prepare(**SERVER, attack={"name": "label_flip", "nodes": [4]})
+    inputs, targets = run.data.test
+    assert run.probe is not None
+    assert torch.equal(run.probe[0], inputs[targets != 1])
+    assert torch.equal(run.probe[1], 2 - targets[targets != 1])
+    assert prepare(**SERVER).probe is None
+    assert prepare(**SERVER, attack="sign_flip").probe is None
+
+
+def test_success_is_a_metric_where_it_shows_on_a_sample() -> None:
+    for attack, expected in [("label_flip", True), ("backdoor", True), ("pixel_scale", False), ("alie", False)]:
+        for fields in (SERVER, {**PEERS, "topology": "cycle"}):
+            assert ("attack_success" in prepare(**fields, attack=attack).metrics) is expected
+    assert "attack_success" not in prepare(**{**SERVER, "problem": TestedOnOne()}, attack="backdoor").metrics
 
 
 def test_available_metrics() -> None:

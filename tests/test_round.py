@@ -94,6 +94,31 @@ def test_nothing_is_attacked_without_attackers() -> None:
     assert seen("attack") == []
 
 
+def test_an_attack_may_try_the_rule_that_is_in_use() -> None:
+    """Krum takes the middle one of 1, 2, 3 and two of 103; of fewer than five rows it would take none."""
+    tried: list[list[float] | None] = []
+
+    class Trying(SpyOmniscient):
+        def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
+            for sent_BD in (own_BD + 100, own_BD[:0]):
+                outcome_D = context.outcome(honest_HD, sent_BD)
+                tried.append(None if outcome_D is None else outcome_D.tolist())
+            assert (context.f, context.least) == (1, 5)
+            return state, own_BD
+
+    rule = {"name": "krum", "f": 1}
+    fields = {**line(2.0, 4.0, 6.0, 6.0, 6.0), "aggregator": rule, "attack": Trying(nodes=(3, 4))}
+    simulation(algorithm=SpyFedAvg(**STEP), **fields).step(1)
+    assert tried == [[2.0], None]
+
+
+def test_an_attack_that_searches_where_too_few_speak_for_the_rule() -> None:
+    fields = {**line(0.0, 0.0, 0.0, 4.0, 6.0, 8.0), "aggregator": {"name": "krum", "f": 1}, "trigger": SpyTrigger()}
+    sim = simulation(algorithm=SpyFedAvg(**STEP), attack={"name": "alie_optimal", "nodes": [5]}, **fields)
+    sim.step(1)
+    assert notes(sim).of("skipped") == [(1, None)]
+
+
 class Counting(Attack):
     """Sends how often it has attacked so far."""
 

@@ -18,13 +18,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from holdfast.catalogue import FAMILIES, JsonSchema, catalogue
-from holdfast.commands import coordinate_command, join_command, keys_command, up_command
+from holdfast.commands import (
+    coordinate_command,
+    import_aggregathor_command,
+    join_command,
+    keys_command,
+    up_command,
+)
 from holdfast.component import Component
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment, load
 from holdfast.record.live import print_summary
 from holdfast.record.report import write_report
 from holdfast.run import Result, resume, run
+from holdfast.sweep.commands import sweep_command, table_command
 
 __all__ = ["app", "main"]
 
@@ -126,6 +133,28 @@ def _coordinate(**given: Any) -> None:
 @wraps(up_command)
 def _up(**given: Any) -> None:
     _end(up_command(**given), "holdfast up --resume")
+
+
+@app.command("sweep", epilog="Example: holdfast sweep robustness.yaml --set grid.seed=[1,2,3] --jobs 4")
+@wraps(sweep_command)
+def _sweep(**given: Any) -> None:
+    result = sweep_command(**given)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if result.failed:
+        raise typer.Exit(FAILED)
+
+
+app.command("table", epilog="Example: holdfast table sweeps/robustness --rows aggregator --cols attack --format latex")(
+    table_command
+)
+
+
+app.command(
+    "import-aggregathor",
+    context_settings={"ignore_unknown_options": True},  # they are AggregaThor's
+    epilog="Example: holdfast import-aggregathor --out my.yaml --experiment mnist --aggregator krum --nb-workers 9",
+)(import_aggregathor_command)
 
 
 @app.command("report", epilog="Example: holdfast report runs/20260101-120000-quickstart")

@@ -208,9 +208,19 @@ class Cohort:
         Returns:
             By metric, (K,) values.
         """
-        inputs, targets = self.data.test if split == "test" else self.data.train
-        totals = {name: torch.zeros(len(x_KD), dtype=torch.float64) for name in self.data.metrics}
-        for name, start, values in self._per_sample(x_KD, inputs, targets):
+        return self.judge(x_KD, self.data.test if split == "test" else self.data.train, self.data.metrics)
+
+    def judge(
+        self, x_KD: Tensor, samples: tuple[Tensor, Tensor], metrics: Mapping[str, PerSample]
+    ) -> dict[str, Tensor]:
+        """Each of some metrics of each row's model, averaged over some samples, inputs and targets.
+
+        Returns:
+            By metric, (K,) values.
+        """
+        inputs, targets = samples
+        totals = {name: torch.zeros(len(x_KD), dtype=torch.float64) for name in metrics}
+        for name, start, values in self._per_sample(x_KD, inputs, targets, metrics):
             totals[name][start : start + len(values)] += values.double().sum(1).cpu()
         return {name: (total / len(inputs)).float() for name, total in totals.items()}
 
@@ -222,7 +232,7 @@ class Cohort:
         """
         inputs, targets = self.data.train
         pieces: dict[str, list[Tensor]] = {name: [] for name in self.data.metrics}
-        for name, _, values in self._per_sample(x_D.unsqueeze(0), inputs, targets):
+        for name, _, values in self._per_sample(x_D.unsqueeze(0), inputs, targets, self.data.metrics):
             pieces[name].append(values[0].cpu())
         whole = {name: torch.cat(values) for name, values in pieces.items()}
         return {
@@ -230,14 +240,16 @@ class Cohort:
             for name, values in whole.items()
         }
 
-    def _per_sample(self, x_KD: Tensor, inputs: Tensor, targets: Tensor) -> Iterator[tuple[str, int, Tensor]]:
+    def _per_sample(
+        self, x_KD: Tensor, inputs: Tensor, targets: Tensor, metrics: Mapping[str, PerSample]
+    ) -> Iterator[tuple[str, int, Tensor]]:
         """(metric, first row, (C, B) values) for each block of rows and samples."""
         for rows in self._chunks(np.arange(len(x_KD))):
             views = self.engine.layout.views(x_KD[rows])
             for start in range(0, len(inputs), EVALUATION_BATCH):
                 there = slice(start, start + EVALUATION_BATCH)
                 outputs = self.engine.outputs(views, inputs[there])
-                for name, metric in self.data.metrics.items():
+                for name, metric in metrics.items():
                     values = torch.stack([_per_row(metric(answer, targets[there])) for answer in outputs])
                     yield name, int(rows.start if isinstance(rows, slice) else rows[0]), values
 

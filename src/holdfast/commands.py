@@ -1,22 +1,25 @@
-"""The commands for runs over real processes: keys, coordinate, join and up."""
+"""The commands for runs over real processes, keys, coordinate, join and up, and the import of others' experiments."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 from rich.console import Console
 
 from holdfast.errors import InputError
 from holdfast.experiment import load
+from holdfast.importers.aggregathor import imported, words
 from holdfast.launch.coordinate import DEFAULT_ADDRESS, Site, coordinate, go_on
 from holdfast.launch.join import NodeSettings, join
 from holdfast.launch.local import up, up_again
 from holdfast.run import Result
 from holdfast.runtimes.network.identity import make_keys
 
-__all__ = ["coordinate_command", "join_command", "keys_command", "up_command"]
+__all__ = ["coordinate_command", "import_aggregathor_command", "join_command", "keys_command", "up_command"]
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Set a field; may be given several times.")
@@ -128,3 +131,28 @@ def up_command(
         return up_again(experiment, processes, data_dir=data, console=Console())
     described = load(experiment, set_ or [])
     return up(described, processes, out=out, data_dir=data, console=Console(), source=experiment.parent)
+
+
+def import_aggregathor_command(
+    arguments: Annotated[list[str], typer.Argument(help="The command line of AggregaThor's runner.py, quoted or not.")],
+    out: Annotated[Path | None, typer.Option(help="The experiment file to write; it is printed without it.")] = None,
+) -> None:
+    """Turn a command line of AggregaThor into an experiment file."""
+    fields, notes = imported(words(arguments))
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+    if out is None:
+        print(text, end="")
+    else:
+        _write_new(out, text)
+    for note in notes:
+        print(note, file=sys.stderr)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError("--out", "not exist yet", str(path), "Name another file.") from None
+    except OSError as error:
+        raise InputError("--out", "be writable", error.strerror, "Name a file in an existing folder.") from error

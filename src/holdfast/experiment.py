@@ -10,14 +10,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
-from holdfast.aggregators import Aggregator
+from holdfast.aggregators import Aggregator, PreAggregator
+from holdfast.aggregators.base import Chain
 from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
 from holdfast.attacks import Attack
+from holdfast.attacks.each import ToEach
 from holdfast.catalogue import Choice, build
 from holdfast.codecs import Codec
 from holdfast.component import as_input_error
+from holdfast.due import NEVER
 from holdfast.errors import InputError
 from holdfast.faults import Fault
 from holdfast.network import Network
@@ -26,9 +37,17 @@ from holdfast.problems import Problem
 from holdfast.topologies import Topology
 from holdfast.triggers import Trigger
 
-__all__ = ["Experiment", "load"]
+__all__ = ["Experiment", "load", "read"]
 
 SOLE_VARIANT = "main"
+
+_Every = Annotated[
+    int,
+    BeforeValidator(lambda every: NEVER if every is None else every, json_schema_input_type=int | None),
+    PlainSerializer(lambda every: None if every == NEVER else every),
+]
+"""A number of rounds; null in a file is `NEVER` in Python, so that no reader of the field needs a case of its own."""
+_Period = Annotated[float, Field(gt=0)]
 
 
 class Experiment(BaseModel):
@@ -74,9 +93,23 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     )
     network: Network = Field(Network(), description="how real processes play their rounds")
     faults: tuple[Annotated[Fault, Choice(Fault)], ...] = Field((), description="what goes wrong")
-    evaluate_every: int = Field(1, ge=1, description="rounds between evaluations; the last round is always evaluated")
+    evaluate_every: _Every = Field(
+        1, ge=1, description="rounds between evaluations, or null; the last round is always evaluated"
+    )
+    evaluate_period: _Period | None = Field(
+        None, description="seconds after which to evaluate before that, on one machine or at a coordinator"
+    )
     metrics: tuple[str, ...] | None = Field(None, description="which metrics to evaluate; all that apply without it")
-    checkpoint_every: int = Field(10, ge=1, description="rounds between checkpoints")
+    checkpoint_every: _Every = Field(
+        10, ge=1, description="rounds between checkpoints, or null; the end and Ctrl-C always leave one"
+    )
+    checkpoint_period: _Period | None = Field(
+        None, description="seconds after which to write one before that; nodes elsewhere go by checkpoint_every alone"
+    )
+    summary_every: _Every = Field(
+        1, ge=1, description="rounds between TensorBoard's summaries, or null; without a period either there are none"
+    )
+    summary_period: _Period | None = Field(None, description="seconds after which to write one before that")
     engine: Literal["auto", "stacked", "sequential"] = Field("auto", description="how gradients are computed")
     chunk_rows: int | None = Field(None, ge=1, description="how many rows are computed at once; chosen without it")
     memory_mb: int = Field(1024, ge=1, description="memory that one chunk of rows may take, in MiB")
@@ -121,6 +154,10 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
             raise InputError("network.link", "be reliable among peers", "best_effort", remedy)
         if self.attack is not None:
             self.attack.byzantine(self.nodes, self.seed)
+        if isinstance(self.attack, ToEach) and isinstance(self.algorithm, ServerAlgorithm):
+            remedy = "Use ipm, say, or an algorithm among peers, such as dsgd."
+            name = self.attack.component_name()
+            raise InputError("attack", "suit a coordinator, who alone hears the attackers", name, remedy)
         for fault in self.faults:
             if fault.last_node() >= self.nodes:
                 name = fault.component_name()
@@ -130,11 +167,31 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
                     fault.last_node(),
                     "Name an existing node.",
                 )
-        if self.aggregator is not None and isinstance(self.algorithm, ServerAlgorithm):
-            try:
-                self.aggregator.check(self.asked)
-            except InputError as error:
-                raise error.within("aggregator") from None
+        if self.aggregator is not None:
+            among_peers = isinstance(self.algorithm, PeerAlgorithm)
+            (self._check_rule_among_peers if among_peers else self._check_rule_of_coordinator)(self.aggregator)
+
+    def _check_rule_among_peers(self, rule: Aggregator) -> None:
+        *before, last = rule.stages if isinstance(rule, Chain) else (rule,)
+        name = last.component_name()
+        if rule.trusted_node is not None:
+            required = "suit peers, none of whom all the others trust"
+            raise InputError("aggregator", required, name, "Leave it out to mix by W, or use nna, say.")
+        if last.on_graphs_only and any(isinstance(stage, PreAggregator) and stage.leaves(2) != 2 for stage in before):
+            required = f"leave the receiver's own row in its place for {name}"
+            given = [stage.component_name() for stage in (*before, last)]
+            raise InputError("aggregator", required, given, "Leave out the stage that makes fewer rows of them.")
+
+    def _check_rule_of_coordinator(self, rule: Aggregator) -> None:
+        last = rule.stages[-1] if isinstance(rule, Chain) else rule
+        if last.on_graphs_only:
+            required = "suit a coordinator, who has no row of its own"
+            remedy = "Use trimmed_mean, say, or an algorithm among peers, such as dsgd."
+            raise InputError("aggregator", required, last.component_name(), remedy)
+        try:
+            rule.check(self.asked)
+        except InputError as error:
+            raise error.within("aggregator") from None
 
     def _check_topology(self) -> None:
         star = self.topology.component_name() == "star"
@@ -244,15 +301,15 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment of a YAML or JSON file.
+def read(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a YAML or JSON file holds; modules that it names may stand beside it.
 
     Args:
-        path: the file; modules that it names may stand beside it.
+        path: the file.
         overrides: fields to set, as ``a.b=value`` with the value in YAML.
 
     Raises:
-        InputError: the file cannot be read, or it is not a valid experiment.
+        InputError: the file cannot be read, or holds no mapping.
     """
     path = Path(path)
     content = _read(path)
@@ -264,4 +321,16 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     for folder in (str(path.parent.resolve()), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)
-    return Experiment(**{str(key): value for key, value in content.items()})
+    return {str(key): value for key, value in content.items()}
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment of a YAML or JSON file; see `read`.
+
+    Raises:
+        InputError: the file cannot be read, or it is not a valid experiment.
+    """
+    content = read(path, overrides)
+    if "grid" in content:
+        raise InputError("grid", "stand in a file for `holdfast sweep`", str(path), f"Use holdfast sweep {path}.")
+    return Experiment(**content)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from holdfast.component import Settings
 from holdfast.errors import InputError, nearest
+from holdfast.schedule import Schedule
 from holdfast.types import State
 
 __all__ = ["Optimizer", "RowOptimizer"]
@@ -26,14 +27,17 @@ _CLASSES: dict[str, type[torch.optim.Optimizer]] = {
 class Optimizer(Settings):
     """An optimiser of torch.optim by its lower-case name, with that optimiser's own arguments.
 
-    Only optimisers that treat every element alone are offered, so that rows of different nodes can be stacked.
+    Only optimisers that treat every element alone are offered, so that rows of different nodes can be stacked. With a
+    schedule the learning rate changes: the coordinator's from step to step, the nodes' from round to round.
 
     Raises:
         InputError: no such optimiser, or one of its arguments is unknown or refused.
 
     Example:
         >>> Optimizer(name="sgd", lr=0.1, momentum=0.9)
-        Optimizer(name='sgd', lr=0.1, momentum=0.9)
+        Optimizer(name='sgd', lr=0.1, schedule=None, momentum=0.9)
+        >>> Optimizer(name="sgd", lr=0.4, schedule={"warmup": 3}).at(1).lr
+        0.2
         >>> Optimizer(name="adam", learning_rate=0.1)
         Traceback (most recent call last):
         holdfast.errors.InputError: optimizer.learning_rate must be an argument of Adam, but 0.1 was given. \
@@ -43,6 +47,7 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     name: str = Field("sgd", description="the optimiser of torch.optim, in lower case")
     lr: float = Field(0.1, gt=0, description="the learning rate")
+    schedule: Schedule | None = Field(None, description="how the learning rate changes; it stays without one")
 
     def examine(self) -> None:
         """Try it on one number.
@@ -68,28 +73,36 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
         extra = {k: tuple(v) if isinstance(v, list) else v for k, v in (self.model_extra or {}).items()}
         return {"lr": self.lr, **extra}
 
+    def at(self, round: int) -> Optimizer:
+        """The optimiser with its learning rate after so many rounds, and without a schedule."""
+        if self.schedule is None:
+            return self
+        return self.model_copy(update={"lr": self.schedule.at(round, self.lr), "schedule": None})
+
     def over(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         """The torch optimiser over some tensors."""
         return _CLASSES[self.name](parameters, **self.arguments())
 
     def step(self, state: State, x_D: Tensor, gradient_D: Tensor) -> tuple[State, Tensor]:
-        """One step on one row, with the optimiser's memory handed in and out.
+        """One step on one row, with the optimiser's memory handed in and out; under a schedule it counts the steps.
 
         Example:
             >>> Optimizer(name="sgd", lr=0.5).step({}, torch.tensor([1.0]), torch.tensor([1.0]))
             ({}, tensor([0.5000]))
         """
-        x_D = x_D.clone()
-        torch_optimizer = self.over([x_D])
-        if state:
-            torch_optimizer.state[x_D] = {key: value.clone() for key, value in state.items()}
+        x_D, taken = x_D.clone(), int(state.get(_TAKEN, 0))
+        torch_optimizer = self.at(taken).over([x_D])
+        if known := {key: value.clone() for key, value in state.items() if key != _TAKEN}:
+            torch_optimizer.state[x_D] = known
         x_D.grad = gradient_D
         torch_optimizer.step()
         x_D.grad = None
         memory = {key: v for key, v in torch_optimizer.state[x_D].items() if isinstance(v, Tensor)}
-        return memory, x_D
+        return memory | ({_TAKEN: torch.tensor(taken + 1)} if self.schedule else {}), x_D
 
 
+_TAKEN = "steps_taken"
+"""Where the memory holds how many steps a schedule has seen."""
 _IMPLEMENTATION = {
     "params",
     "foreach",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,14 +16,16 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from holdfast.aggregators.base import Chain
 from holdfast.algorithms import PeerAlgorithm
+from holdfast.attacks import Attack
 from holdfast.calibrate import Timing, choose_engine
 from holdfast.cohort import Cohort, Data
 from holdfast.engines import Engine
 from holdfast.errors import InputError, nearest
 from holdfast.experiment import Experiment
+from holdfast.parts import Parts
 from holdfast.problems import Task
-from holdfast.round import Parts
 from holdfast.seeding import address
 from holdfast.trial import check_batches, check_task
 from holdfast.types import FloatArray, IntArray
@@ -62,14 +65,31 @@ class Prepared:
         """All nodes that are not Byzantine."""
         return np.setdiff1d(self.everyone, self.parts.byzantine)
 
+    @cached_property
+    def probe(self) -> tuple[Tensor, Tensor] | None:
+        """The test samples on which the attack's success shows, and the classes that the attacker wants."""
+        return _probe(self.parts.attack, self.data.test, self.data.classes)
+
     @property
     def peers(self) -> bool:
         """Whether nodes exchange along a graph, without a coordinator."""
         return isinstance(self.parts.algorithm, PeerAlgorithm)
 
+    def warm_up(self) -> float:
+        """Let the rule compile, or load, what it needs, on a few zeros; the seconds that it took.
+
+        So that the first round costs what every other does.
+        """
+        rule, start = self.parts.aggregator, time.perf_counter()
+        if rule is not None:
+            rule.aggregate({}, self.parts.initial_D.new_zeros(rule.least + 1, 8))
+        return time.perf_counter() - start
+
     def cohort(self, nodes_K: IntArray, round: int, work_K: FloatArray | None = None) -> Cohort:
         """Some nodes in a round."""
         attack, bad_K = self.parts.attack, self.parts.is_byzantine(nodes_K)
+        if attack is not None and not attack.active(round):
+            bad_K = np.zeros_like(bad_K)
         work_K = np.ones(len(nodes_K)) if work_K is None else work_K
         return Cohort(self.data, self.engine, nodes_K, round, work_K, attack.poison if attack else None, bad_K)
 
@@ -201,6 +221,8 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
     attack, seed = experiment.attack, experiment.seed
     byzantine = attack.byzantine(experiment.nodes, seed) if attack else np.zeros(0, dtype=np.int64)
     initial_D: Tensor = engine.layout.row(model).to(engine.device)
+    if attack:
+        attack.start(0, len(initial_D))  # refuses rows that do not suit it
     algorithm: Any = experiment.algorithm
     return Parts(
         algorithm,
@@ -218,9 +240,17 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
 def available_metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
     """The metrics that can be evaluated in this experiment."""
     tested = tuple(f"test_{name}" for name in (*task.metrics, "loss"))
+    if _probe(experiment.attack, task.test, task.classes) is not None:
+        tested = (*tested, "attack_success")
     if isinstance(experiment.algorithm, PeerAlgorithm):
         return (*tested, "consensus_error")
     return (*tested, *(f"local_{name}" for name in (*task.metrics, "loss")))
+
+
+def _probe(attack: Attack | None, test: tuple[Tensor, Tensor], classes: int | None) -> tuple[Tensor, Tensor] | None:
+    """The attack's probe, if it has one with a sample in it."""
+    found = attack.probe(*test, classes) if attack else None
+    return found if found and len(found[0]) else None
 
 
 def _metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
@@ -232,17 +262,23 @@ def _metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
 
 
 def _check_graph(experiment: Experiment) -> None:
-    """Among peers: connected, and every neighbourhood large enough for the rule."""
+    """Among peers: connected, and every neighbourhood large enough for the rule.
+
+    In a graph that changes, a node may find enough neighbours later, and until then its rounds are skipped; but that
+    nobody has enough to begin with is a mistake.
+    """
     if not isinstance(experiment.algorithm, PeerAlgorithm):
         return
     graph = experiment.topology.graph(1, experiment.nodes, experiment.seed)
-    name = experiment.topology.component_name()
-    if not experiment.topology.changes and not nx.is_connected(graph):
+    name, changes = experiment.topology.component_name(), experiment.topology.changes
+    if not changes and not nx.is_connected(graph):
         raise InputError("topology", "be connected", name, "Use more edges, or another seed.")
     rule = experiment.aggregator
-    node, degree = min(graph.degree, key=lambda pair: pair[1])
+    node, degree = (max if changes else min)(graph.degree, key=lambda pair: pair[1])
     if rule is not None and degree + 1 < rule.least:
+        stages = rule.stages if isinstance(rule, Chain) else (rule,)
         given = f"{name}, in which node {node} has {degree} neighbours"
         remedy = "Use a denser graph, a smaller f, or leave aggregator out to mix by W."
-        required = f"give every node at least {rule.least - 1} neighbours for {rule.component_name()}"
+        names = " and ".join(stage.component_name() for stage in stages)
+        required = f"give every node at least {rule.least - 1} neighbours for {names}"
         raise InputError("topology", required, given, remedy)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,105 +19,18 @@ from torch import Tensor
 
 from holdfast.aggregators import Aggregator
 from holdfast.algorithms import PeerAlgorithm, ServerAlgorithm
-from holdfast.attacks import Attack, Context
-from holdfast.codecs import Codec, Payload
+from holdfast.codecs import Payload
 from holdfast.cohort import Cohort
 from holdfast.errors import stage
 from holdfast.inbox import PeerInbox, ServerInbox
-from holdfast.message import Message, RowStore
+from holdfast.lies import lie, told_to_each
+from holdfast.message import Message
 from holdfast.packet import Packet
+from holdfast.parts import Log, NodeSide, Parts, ServerSide, Spoken
 from holdfast.seeding import Draws
-from holdfast.triggers import Trigger
 from holdfast.types import BoolArray, IntArray, State
 
-__all__ = [
-    "Log",
-    "NodeSide",
-    "Parts",
-    "ServerSide",
-    "Spoken",
-    "answer",
-    "merge_peers",
-    "merge_server",
-    "speak",
-]
-
-
-class Log(Protocol):
-    """Where a round records what happened."""
-
-    def event(self, round: int, kind: str, node: int | None = None, **detail: object) -> None:
-        """Something happened, to a node or to the run."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The components of one run.
-
-    Args:
-        algorithm: what is computed.
-        aggregator: the rule; ``None`` among peers mixes by W.
-        codec: how rows are encoded; ``None`` sends float32.
-        trigger: who speaks.
-        attack: what Byzantine nodes do; ``None`` where there are none.
-        byzantine: the Byzantine nodes, sorted.
-        initial_D: the model before the first round.
-        parameters: how many of the D columns are parameters.
-        seed: the experiment's seed.
-    """
-
-    algorithm: ServerAlgorithm | PeerAlgorithm
-    aggregator: Aggregator | None
-    codec: Codec | None
-    trigger: Trigger
-    attack: Attack | None
-    byzantine: IntArray
-    initial_D: Tensor
-    parameters: int
-    seed: int
-
-    def is_byzantine(self, nodes_K: IntArray) -> BoolArray:
-        """(K,) which of the nodes are Byzantine."""
-        return np.isin(nodes_K, self.byzantine)
-
-
-@dataclass
-class NodeSide:
-    """What the nodes of this process remember, by stage."""
-
-    stores: dict[str, RowStore] = field(default_factory=lambda: defaultdict(RowStore))
-
-
-@dataclass
-class ServerSide:
-    """What the coordinator remembers: the algorithm's state, and the rule's for each channel."""
-
-    algorithm: State
-    rules: dict[str, State] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """What the nodes of one host would say, and which of them do."""
-
-    cohort: Cohort
-    message: Message
-    speaks_K: Tensor
-
-    def rows(self, index: IntArray) -> Spoken:
-        """The same of some of the rows."""
-        if len(index) == len(self.cohort):
-            return self
-        at = torch.from_numpy(index)
-        return Spoken(self.cohort.rows(index), self.message.rows(at), self.speaks_K[at])
-
-    def speaking(self) -> Spoken:
-        """Only those who speak."""
-        return self.rows(np.flatnonzero(self.speaks_K.numpy()))
-
-    def silent(self) -> Spoken:
-        """Only those who do not."""
-        return self.rows(np.flatnonzero(~self.speaks_K.numpy()))
+__all__ = ["answer", "merge_peers", "merge_server", "read", "speak"]
 
 
 # ---------------------------------------------------------------- before the bracket: on the nodes
@@ -154,8 +66,23 @@ def answer(parts: Parts, side: NodeSide, said: Sequence[Spoken]) -> list[Packet]
 
 def _packets(parts: Parts, side: NodeSide, said: Sequence[Spoken]) -> list[Packet]:
     """Attack → encode: the packets of what some nodes say."""
-    said = [spoken for spoken in said if len(spoken.cohort)]
-    return [_encode(parts, side, spoken) for spoken in _lie(parts, side, said)]
+    said = [_before_sending(parts, side, spoken) for spoken in said if len(spoken.cohort)]
+    return [_encode(parts, side, spoken) for spoken in lie(parts, side, said)]
+
+
+def _before_sending(parts: Parts, side: NodeSide, spoken: Spoken) -> Spoken:
+    """What the rule asks every node to make of its rows, such as a momentum."""
+    rule, nodes = parts.aggregator, spoken.cohort.nodes_K
+    if rule is None or not rule.start(0, 0):
+        return spoken
+    channels = {}
+    with stage("before sending", spoken.cohort.round, nodes):
+        for name, x_KD in spoken.message.channels.items():
+            store, columns = side.stores[f"sending.{name}"], x_KD.shape[1]
+            known = store.recall(nodes, lambda new, d=columns: rule.start(len(new), d))  # type: ignore[misc]
+            state, channels[name] = rule.before_sending(known, x_KD)
+            store.put(nodes, state)
+    return replace(spoken, message=replace(spoken.message, channels=channels))
 
 
 def _work(parts: Parts, side: NodeSide, cohort: Cohort, heard: Message | None) -> Spoken:
@@ -206,49 +133,6 @@ def _trigger(parts: Parts, side: NodeSide, cohort: Cohort, said: Message, heard:
     return speaks_K.cpu()
 
 
-def _lie(parts: Parts, side: NodeSide, said: Sequence[Spoken]) -> list[Spoken]:
-    """The rows as sent: Byzantine rows are what the attack makes of them, seeing what it may see."""
-    attack = parts.attack
-    if attack is None or not said or type(attack).corrupt is Attack.corrupt:
-        return list(said)
-    nodes = np.concatenate([spoken.cohort.nodes_K for spoken in said])
-    bad = parts.is_byzantine(nodes)
-    if not bad.any():
-        return list(said)
-    round = said[0].cohort.round
-    with stage("attack", round, nodes[bad]):
-        channels = {}
-        for name in said[0].message.channels:
-            rows_KD = torch.cat([spoken.message[name] for spoken in said])
-            channels[name] = _corrupted(parts, attack, side, name, rows_KD, nodes, bad, round)
-    sizes = [len(spoken.cohort) for spoken in said]
-    split = {name: rows_KD.split(sizes) for name, rows_KD in channels.items()}
-    messages = [replace(s.message, channels={n: split[n][i] for n in split}) for i, s in enumerate(said)]
-    return [replace(spoken, message=message) for spoken, message in zip(said, messages, strict=True)]
-
-
-def _corrupted(
-    parts: Parts,
-    attack: Attack,
-    side: NodeSide,
-    channel: str,
-    rows_KD: Tensor,
-    nodes: IntArray,
-    bad: BoolArray,
-    round: int,
-) -> Tensor:
-    """(K, D) the rows with the Byzantine ones replaced; the argument is a fresh tensor and is changed in place."""
-    rule, store = parts.aggregator, side.stores[f"attack.{channel}"]
-    draws = Draws(parts.seed, f"attack.{channel}", nodes[bad], round)
-    context = Context(round, draws, rule.tolerates if rule else 0, rule if rule else lambda x_MD: x_MD.mean(-2))
-    at = torch.from_numpy(np.flatnonzero(bad))
-    sees = rows_KD[torch.from_numpy(np.flatnonzero(~bad))] if attack.knows == "omniscient" else rows_KD[:0]
-    known = store.recall(nodes[bad], lambda new: attack.start(len(new), rows_KD.shape[1]))
-    state, rows_KD[at] = attack.corrupt(known, sees, rows_KD[at], context)
-    store.put(nodes[bad], state)
-    return rows_KD
-
-
 def _encode(parts: Parts, side: NodeSide, spoken: Spoken) -> Packet:
     nodes, round, message = spoken.cohort.nodes_K, spoken.cohort.round, spoken.message
     payloads: dict[str, Payload] = {}
@@ -272,20 +156,45 @@ def merge_server(parts: Parts, side: ServerSide, packets: Sequence[Packet], roun
     """Decode → aggregate → merge at the coordinator; whether the inbox was enough for the rule."""
     assert parts.aggregator is not None
     assert isinstance(parts.algorithm, ServerAlgorithm)
-    inbox = read(parts, packets, round)
-    rows, least = len(inbox.nodes_M), parts.aggregator.least
-    if rows < max(1, least):
-        if rows:
-            log.event(round, "skipped", rows=rows, required=least)
+    rule, inbox = parts.aggregator, read(parts, packets, round)
+    own_M = np.equal(inbox.nodes_M, np.nan if rule.trusted_node is None else rule.trusted_node)
+    if trouble := _trouble(rule, inbox, own_M):
+        if len(inbox.nodes_M):
+            log.event(round, "skipped", None, **trouble)
         return False
     with stage("aggregate", round, inbox.nodes_M):
         combined = {}
         for name, x_MD in inbox.channels.items():
-            state = side.rules.get(name, {})
-            side.rules[name], combined[name] = parts.aggregator.aggregate(state, x_MD, inbox.weights_M)
+            state = side.rules.get(name, {}) | {"round": torch.tensor(round)}
+            heard = (x_MD, inbox.weights_M, None) if not own_M.any() else _apart(x_MD, inbox.weights_M, own_M)
+            side.rules[name], combined[name] = rule.aggregate(state, *heard)
     with stage("merge", round, inbox.nodes_M):
         side.algorithm = parts.algorithm.merge(side.algorithm, replace(inbox, combined=combined))
     return True
+
+
+def _trouble(rule: Aggregator, inbox: ServerInbox, own_M: BoolArray) -> dict[str, object]:
+    """Why the rule cannot be applied to an inbox; nothing if it can."""
+    rows = int((~own_M).sum())
+    if rows < max(1, rule.least):
+        return {"rows": rows, "required": rule.least}
+    if rule.trusted_node is not None and not own_M.any():
+        return {"rows": rows, "reason": f"nothing came from the trusted node {rule.trusted_node}"}
+    if not inbox.weights_M.any():
+        return {"rows": rows, "reason": "all weights are 0"}
+    if rule.tolerates and any(not _any_finite(x_MD) for x_MD in inbox.channels.values()):
+        return {"rows": rows, "reason": "no value is finite"}
+    return {}
+
+
+def _any_finite(x_MD: Tensor) -> bool:
+    return any(bool(row_D.isfinite().any()) for row_D in x_MD)  # the first row tells, but for an attack
+
+
+def _apart(x_MD: Tensor, weights_M: Tensor, own_M: BoolArray) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows of the others and their weights, and the row of the trusted node."""
+    others = torch.from_numpy(~own_M)
+    return x_MD[others], weights_M[others], x_MD[int(own_M.argmax())]
 
 
 def read(parts: Parts, packets: Sequence[Packet], round: int) -> ServerInbox:
@@ -335,6 +244,9 @@ def merge_peers(
 ) -> None:
     """Decode → aggregate → merge at the peers of one host.
 
+    A rule starts afresh in every round, with the receiver's own row as its first row and as its centre. Attackers who
+    tell each neighbour something else are heard here, where it is known who hears whom.
+
     Args:
         parts: the run's components.
         side: what the nodes remember; brought up to date.
@@ -346,8 +258,10 @@ def merge_peers(
     assert isinstance(parts.algorithm, PeerAlgorithm)
     cohort, rule = said.cohort, parts.aggregator
     heard = _decode(parts, packets) or {name: rows[:0] for name, rows in said.message.channels.items()}
-    apply = (lambda x_GMD, pivot_GD: rule.aggregate({}, x_GMD, None, pivot_GD)[1]) if rule else None
+    now = {"round": torch.tensor(cohort.round)}
+    apply = (lambda x, weights, pivot: rule.aggregate(now, x, weights, pivot)[1]) if rule else None
     inbox = PeerInbox(said.message.channels, heard, links_KS, apply, rule.least if rule else 1)
+    inbox = told_to_each(parts, inbox, packets, cohort)
     for row in np.flatnonzero(inbox.short_K).tolist():
         rows, node = int(inbox.degrees_K[row]) + 1, int(cohort.nodes_K[row])
         log.event(cohort.round, "skipped", node, rows=rows, required=inbox.least)

@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from holdfast.checkpoint import Checkpoint, digest
+from holdfast.due import NEVER, Clock, Due
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment, load
 from holdfast.prepare import Prepared, Preparer
@@ -29,11 +30,13 @@ from holdfast.runtimes.debug import Debug
 from holdfast.runtimes.rounds import Rounds, StoppedError
 from holdfast.runtimes.simulation import Simulation
 
-__all__ = ["Deployment", "Result", "interrupted", "resume", "run"]
+__all__ = ["Deployment", "Result", "interrupted", "interruptible", "resume", "run"]
 
 Runtime = Literal["simulation", "debug"]
 PICTURED_NODES = 100
 PICTURED_EDGES = 5000
+FIRST = "first_round_seconds"
+"""The fact by which a checkpoint, too, knows how long the first round took."""
 
 
 Make = Callable[[str, Prepared, Recorder, threading.Event, Callable[[str], None]], Rounds]
@@ -227,15 +230,23 @@ class _Conductor:
         for name, variant in self.experiment.runs():
             try:
                 prepared[name] = preparer.prepare(variant)
+                self._check_period(prepared[name])
             except InputError as error:
                 raise self.experiment.blame(name, error) from error.__cause__
         return prepared
+
+    def _check_period(self, run: Prepared) -> None:
+        """Whether nodes elsewhere can know when to show their models: only by the number of the round."""
+        period = run.experiment.evaluate_period
+        if period is not None and run.peers and not self.runtime.pinned:
+            remedy = "Leave it out and set evaluate_every."
+            raise InputError("evaluate_period", "be null among peers in processes of their own", period, remedy)
 
     def conduct(self, prepared: dict[str, Prepared], checkpoint: Checkpoint | None = None) -> Result:
         """All variants that are not done, then the summary, the plots and the report."""
         self.facts = dict(checkpoint.facts) if checkpoint else {}
         self.runtime.opened(self.directory)
-        with _interruptible(self.stopping):
+        with interruptible(self.stopping):
             for name, run in prepared.items():
                 if self.facts.get(name, {}).get("status") in ("done", "diverged") or self.stopping.is_set():
                     continue
@@ -250,24 +261,35 @@ class _Conductor:
         start = checkpoint.round if checkpoint else 0
         with Recorder(self.directory, name, purge_step=start + 1 if checkpoint else None) as log:
             simulation = self.runtime.make(name, run, log, self.stopping, self.live.status)
-            clock = _Clock(checkpoint.seconds if checkpoint else 0.0)
+            self.live.status("warming up the rule")
+            warm_up_seconds = run.warm_up()
+            clock = Clock(checkpoint.seconds, checkpoint.facts.get(name, {}).get(FIRST)) if checkpoint else Clock()
             if checkpoint:
                 simulation.restore(checkpoint.tensors)
             else:
                 if len(run.parts.byzantine):
                     log.event(0, "byzantine", nodes=run.parts.byzantine.tolist())
-                simulation.measure(0)
+                log.evaluation(0, simulation.measure(0))
+            summaries = (run.experiment.summary_every, run.experiment.summary_period) != (NEVER, None)
+            if summaries:
+                log.summary()
             status = self._rounds(name, run, simulation, log, start, clock)
-            about = _about(run, simulation, status, clock.seconds, self.runtime.pinned)
+            if summaries:
+                log.summary()
+            about = _about(run, simulation, status, clock, self.runtime.pinned)
+            about["engine"]["warm_up_seconds"] = warm_up_seconds
             self.live.finish(name, status)
             if status != "interrupted":
                 self.facts[name] = about
             self._checkpoint(name, simulation, log, clock)
         return about
 
-    def _rounds(self, name: str, run: Prepared, simulation: Rounds, log: Recorder, start: int, clock: _Clock) -> str:
+    def _rounds(self, name: str, run: Prepared, simulation: Rounds, log: Recorder, start: int, clock: Clock) -> str:
         """The rounds after ``start``; how they ended."""
         experiment, found = run.experiment, {}
+        evaluation = Due(experiment.evaluate_every, experiment.evaluate_period)
+        checkpoint = Due(experiment.checkpoint_every, experiment.checkpoint_period)
+        summary = Due(experiment.summary_every, experiment.summary_period)
         for round in range(start + 1, experiment.rounds + 1):
             if self.stopping.is_set():
                 return "interrupted"
@@ -280,16 +302,19 @@ class _Conductor:
             if diverged := simulation.diverged():
                 log.event(round, "diverged")
             last = diverged or round == experiment.rounds
-            if last or round % experiment.evaluate_every == 0:
+            if evaluation(round) or last:
                 found = simulation.measure(round, last)
+                log.evaluation(round, found)
+            if summary(round):
+                log.summary()
             self.live.update(name, round, found, log.bytes_up, log.events, simulation.note)
             if diverged:
                 return "diverged"
-            if round % experiment.checkpoint_every == 0 and not last:
+            if checkpoint(round) and not last:
                 self._checkpoint(name, simulation, log, clock)
         return "done"
 
-    def _checkpoint(self, name: str, simulation: Rounds, log: Recorder, clock: _Clock) -> None:
+    def _checkpoint(self, name: str, simulation: Rounds, log: Recorder, clock: Clock) -> None:
         """Write down where to go on; a disk that does not take it costs the checkpoint, not the run."""
         checkpoint = Checkpoint(
             self.digest,
@@ -297,7 +322,7 @@ class _Conductor:
             simulation.round,
             clock.seconds,
             log.position(),
-            self.facts,
+            {name: {FIRST: clock.first}} | self.facts,
             str(self.source.resolve()),
             simulation.state(),
         )
@@ -310,21 +335,8 @@ class _Conductor:
             )
 
 
-@dataclass
-class _Clock:
-    """Adds up the seconds spent inside it."""
-
-    seconds: float
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds += time.perf_counter() - self._start
-
-
 @contextmanager
-def _interruptible(stopping: threading.Event) -> Iterator[None]:
+def interruptible(stopping: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C end the run after the round under way, with a checkpoint; the second ends it at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -343,14 +355,17 @@ def _interruptible(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _about(run: Prepared, simulation: Rounds, status: str, seconds: float, pinned: bool) -> dict[str, Any]:
+def _about(run: Prepared, simulation: Rounds, status: str, clock: Clock, pinned: bool) -> dict[str, Any]:
     engine: dict[str, Any] = {"name": "chosen by each process"}
     if pinned:
         timings = [asdict(timing) for timing in run.timings]
         engine = {"name": run.engine.name, "chunk_rows": run.engine.chunk, "timings": timings}
     return {
         "status": status,
-        "seconds": seconds,
+        "seconds": clock.seconds,
+        FIRST: clock.first,
+        "rounds_per_second": clock.rate(simulation.round),
+        "rounds_per_second_after_first": clock.rate_after_first(simulation.round),
         "parameters": run.engine.layout.columns,
         "byzantine": run.parts.byzantine.tolist(),
         "engine": engine,

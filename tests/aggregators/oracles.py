@@ -112,7 +112,7 @@ def nnm(x: Rows, f: int) -> list[list[float]]:
     result = []
     for i, row in enumerate(x):
         if not whole(row):
-            result.append([math.nan] * len(row))
+            result.append(list(row))
             continue
         keys = sorted((j != i, squared_distance(row, other), j) for j, other in enumerate(x))
         near = [x[j] for _, distance, j in keys[: len(x) - f] if math.isfinite(distance)]

@@ -26,9 +26,14 @@ def test_each_inbox_of_a_batch_has_its_own_weights() -> None:
     torch.testing.assert_close(Mean()(x_BMD, weights_BM), expected)
 
 
-def test_broken_values_go_through_whatever_they_weigh() -> None:
+def test_broken_values_go_through_where_they_weigh_anything() -> None:
     x_MD = torch.tensor([[1.0, 1.0], [torch.nan, 1.0]])
-    assert Mean()(x_MD, torch.tensor([1, 0])).isnan().tolist() == [True, False]
+    assert Mean()(x_MD).isnan().tolist() == [True, False]
+    assert Mean()(x_MD, torch.tensor([1, 0])).tolist() == [1.0, 1.0]
+
+
+def test_weights_that_are_all_zero_are_no_mean() -> None:
+    assert Mean().aggregate({}, torch.ones(2, 3), torch.zeros(2))[1].isnan().all()
 
 
 def test_the_weights_scale_does_not_matter() -> None:

@@ -37,6 +37,14 @@ def test_by_hand() -> None:
     assert play(sim, 3).flatten().tolist() == [2.0, 3.0, 3.5]
 
 
+def test_the_nodes_rate_follows_the_rounds() -> None:
+    # With lr 1/4 in the warm-up, 1/2 after it and 1/4 at the end the nodes, who agree, go from 0 to 1, 2½ and 2⅞.
+    schedule = {"name": "polynomial", "rounds": 1, "end": 0.25, "warmup": 1}
+    optimizer = {"name": "sgd", "lr": 0.5, "schedule": schedule}
+    sim = simulation(algorithm=FedAvg(**{**ONE_STEP, "optimizer": optimizer}), **line(4.0, 4.0))
+    assert play(sim, 3).flatten().tolist() == [1.0, 2.5, 2.875]
+
+
 def test_samples_are_the_weights() -> None:
     # Node 0 has one sample of target 8 and goes to 4; node 1 has three of target 0 and stays: (1·4 + 3·0)/4.
     problem = Line(inputs=((1.0,),) * 4, targets=(8.0, 0.0, 0.0, 0.0))

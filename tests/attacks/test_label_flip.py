@@ -30,3 +30,12 @@ def test_needs_classes() -> None:
 def test_leaves_updates_alone() -> None:
     own_BD = rows(2)
     assert torch.equal(LabelFlip().corrupt({}, torch.zeros(0, 5), own_BD, context(0, 1))[1], own_BD)
+
+
+def test_the_probe_wants_the_mirrored_classes_where_they_differ() -> None:
+    inputs = rows(4)
+    probed, wanted = LabelFlip().probe(inputs, torch.tensor([0, 1, 2, 2]), classes=3)
+    assert torch.equal(probed, inputs[[0, 2, 3]]), "class 1 of 3 is its own mirror image"
+    assert wanted.tolist() == [2, 0, 0]
+    with pytest.raises(InputError, match="attack must suit"):
+        LabelFlip().probe(inputs, torch.ones(4), classes=None)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from holdfast.record.live import Live, print_summary
 
-from .synthetic import DIVERGED, write_run
+from .synthetic import DIVERGED, ROBUST, write_run
 
 
 class Clock:
@@ -131,3 +131,13 @@ def test_the_summary_fits_a_narrow_terminal(tmp_path: Path) -> None:
     lines = screen.export_text().splitlines()
     assert len(lines) == 4
     assert lines[1].split()[-1] == "7"
+
+
+def test_the_summary_tells_rounds_a_second_with_and_without_the_first(tmp_path: Path) -> None:
+    screen, summary = console(terminal=False), write_run(tmp_path)
+    summary["variants"][ROBUST] |= {"rounds_per_second": 12.345, "rounds_per_second_after_first": 20.0}
+    print_summary(summary, tmp_path, screen)
+    heading, one, other, *_ = screen.export_text().splitlines()
+    assert "rounds/s (after 1st)" in heading
+    assert "12.3 (20)" in one
+    assert "- (-)" in other

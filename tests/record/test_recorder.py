@@ -26,6 +26,7 @@ class NoScalars:
 
     def __init__(self, *_: object) -> None: ...
     def add(self, *_: object) -> None: ...
+    def write(self) -> None: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
 
@@ -176,8 +177,10 @@ def test_tensorboard_has_the_metrics_of_the_whole_run_and_is_purged_on_resume(
 ) -> None:
     with Recorder(tmp_path, "a b/c") as recorder:
         recorder.metric(1, "test_loss", 0.5)
+        recorder.summary()
         recorder.metric(2, "test_loss", math.nan)
         recorder.metric(2, "test_loss", 0.25, node=4)
+        recorder.summary()
     (folder,) = (tmp_path / "tensorboard").iterdir()
     scalars = [(e.step, v.tag, v.simple_value) for e in tensorboard_events(folder) for v in e.summary.value]
     assert scalars[0] == (1, "test_loss", 0.5)
@@ -188,3 +191,45 @@ def test_tensorboard_has_the_metrics_of_the_whole_run_and_is_purged_on_resume(
     with Recorder(tmp_path, "a b/c", purge_step=2):
         pass
     assert [e.step for e in tensorboard_events(folder) if e.HasField("session_log")] == [2]
+
+
+def test_a_summary_holds_what_each_metric_was_last_and_nothing_twice(tmp_path: Path) -> None:
+    with Recorder(tmp_path, "v") as recorder:
+        for round, loss in ((1, 0.5), (2, 0.25)):
+            recorder.metric(round, "test_loss", loss)
+        recorder.metric(1, "test_accuracy", 0.75)
+        recorder.summary()
+        recorder.summary()
+        recorder.metric(3, "test_loss", 0.125)
+    events = tensorboard_events(tmp_path / "tensorboard" / "v")
+    scalars = {(e.step, v.tag, v.simple_value) for e in events for v in e.summary.value}
+    assert scalars == {(2, "test_loss", 0.25), (1, "test_accuracy", 0.75)}
+
+
+def test_without_a_summary_there_is_nothing_for_tensorboard(tmp_path: Path) -> None:
+    for purge_step in (None, 2):
+        with Recorder(tmp_path, "v", purge_step) as recorder:
+            recorder.metric(1, "test_loss", 0.5)
+            recorder.position()
+    assert not (tmp_path / "tensorboard").exists()
+
+
+def test_evaluations_have_their_time_and_are_rewound(tmp_path: Path) -> None:
+    times = iter([10.5, 11.0, 12.25])
+    with Recorder(tmp_path, "v", clock=lambda: next(times)) as recorder:
+        recorder.evaluation(0, {"test_loss": 0.5, "test_accuracy": 1 / 3})
+        position = recorder.position()
+        recorder.evaluation(1, {"test_loss": 0.25})
+    rewind(tmp_path, position)
+    with Recorder(tmp_path, "v", 1, clock=lambda: next(times)) as recorder:
+        recorder.evaluation(1, {"test_loss": 0.125})
+    first, second = (tmp_path / "eval" / "v").read_text().splitlines()
+    assert first == f"10.5\t0\ttest_loss:0.5\ttest_accuracy:{1 / 3!r}"
+    assert second == "12.25\t1\ttest_loss:0.125"
+
+
+def test_a_fresh_variant_forgets_the_evaluations_of_a_killed_one(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Recorder(tmp_path, "v") as recorder:
+            recorder.evaluation(0, {})
+    assert len((tmp_path / "eval" / "v").read_text().splitlines()) == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.record.wording import byte_unit, human_bytes, human_time, is_counter, quality, shown
+from holdfast.record.wording import byte_unit, human_bytes, human_time, is_counter, less_is_better, quality, shown
 
 
 @given(st.integers(0, 10**17))
@@ -23,6 +23,12 @@ def test_the_unit_of_an_axis() -> None:
 def test_quality_prefers_accuracy() -> None:
     assert quality(["test_r2", "test_accuracy"]) == "test_accuracy"
     assert quality([]) is None
+
+
+def test_the_success_of_an_attack_is_a_share_and_no_quality() -> None:
+    assert shown("attack_success", 0.05) == "5.0%"
+    assert less_is_better("attack_success")
+    assert quality(["attack_success", "test_loss"]) is None
 
 
 def test_what_cannot_be_an_accuracy_is_no_percentage() -> None:

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from holdfast.runtimes.measure import consensus_distances
+from holdfast.runtimes.simulation import Simulation
+from holdfast.types import FloatArray
 
 from ..tiny import Blobs, Cut, Line, line, notes, play, prepare, simulation
 
@@ -78,3 +80,36 @@ def test_everything_that_applies_is_measured_by_default() -> None:
         "local_loss",
     )
     assert prepare(algorithm="dsgd", **blobs).metrics == ("test_accuracy", "test_loss", "consensus_error")
+
+
+def answered_as_wished(sim: Simulation, x_D: FloatArray) -> float:
+    """By hand, with the classes of three mirrored: of the test samples of classes 0 and 2, how many are exchanged."""
+    engine, (inputs, targets) = sim.run.engine, sim.run.data.test
+    logits = engine.outputs(engine.layout.views(torch.tensor(x_D).float().unsqueeze(0)), inputs)[0]
+    kept = targets != 1
+    return float((logits.argmax(1)[kept] == 2 - targets[kept]).double().mean())
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "dsgd"])
+def test_the_success_of_an_attack(algorithm: str) -> None:
+    blobs: dict[str, Any] = {"problem": Blobs(), "nodes": 3, "engine": "sequential"}
+    sim = simulation(algorithm=algorithm, attack={"name": "label_flip", "nodes": [0, 1]}, **blobs)
+    models = play(sim, 5)[-1]
+    expected = [answered_as_wished(sim, x_D) for x_D in models]
+    whole, log = sim.measure(5), notes(sim)
+    if algorithm == "dsgd":  # of peers, the honest one counts
+        assert list(log.by_node(5, "attack_success").values()) == pytest.approx(expected)
+        expected = expected[2:]
+    assert whole["attack_success"] == log.values[5, "attack_success", None] == pytest.approx(expected[0])
+
+
+def test_an_attack_by_most_succeeds_and_one_by_nobody_does_not() -> None:
+    def success(attackers: tuple[int, ...]) -> float:
+        algorithm = {"name": "fedavg", "local_epochs": 5, "optimizer": {"name": "sgd", "lr": 0.2}}
+        attack = {"name": "backdoor", "size": 1, "value": 9, "target": 2, "nodes": attackers}  # up there is class 1
+        blobs: dict[str, Any] = {"problem": Blobs(), "nodes": 3, "engine": "sequential"}
+        sim = simulation(algorithm=algorithm, attack=attack, **blobs)
+        play(sim, 8)
+        return sim.measure(8)["attack_success"]
+
+    assert success((0, 1)) > 0.7 > 0.1 > success(())

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import count
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
+from holdfast.aggregators.mixture import Mixture
+from holdfast.aggregators.shares import shares
 from holdfast.catalogue import build
 from holdfast.component import Component
 from holdfast.errors import InputError
+from holdfast.kernels import Ranks
 from holdfast.types import State
 
-__all__ = ["Aggregator", "Chain", "PreAggregator", "Robust"]
+__all__ = ["Aggregator", "Chain", "CoordinateWise", "Mixing", "PreAggregator", "Robust", "Weighing", "round_of"]
 
 
 class Aggregator(Component):
@@ -24,6 +29,8 @@ class Aggregator(Component):
     that are not finite follow one policy: coordinate-wise rules treat them as missing, distance-based rules put such
     a row at infinite distance, `mean` lets them through.
 
+    A rule that draws does so by the round, which whoever calls it puts into its state as ``round``.
+
     Raises:
         InputError: when called on fewer rows than `requires` says, or on rows that are not floating point.
     """
@@ -31,11 +38,18 @@ class Aggregator(Component):
     family: ClassVar[str] = "aggregators"
     takes_missing: ClassVar[bool] = False
     """Whether a value that is not finite costs a row that one coordinate alone, so that lossy links may leave holes."""
+    on_graphs_only: ClassVar[bool] = False
+    """Whether the first row must be the receiver's own, which a coordinator has not."""
 
     @property
     def tolerates(self) -> int:
         """How many Byzantine rows the rule is built to tolerate; 0 of a rule that is not robust."""
         return 0
+
+    @property
+    def trusted_node(self) -> int | None:
+        """The node whose row is the coordinator's own, which comes as the pivot instead of among the rows; none."""
+        return None
 
     @abstractmethod
     def aggregate(
@@ -52,6 +66,23 @@ class Aggregator(Component):
         Returns:
             The state and the (…, D) aggregate.
         """
+
+    def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
+        """The same of rows that the stages before have mixed; written down here, which most rules can do without."""
+        return self.aggregate(state, rows.tensor(), rows.weights_Q, pivot_D)
+
+    def start(self, rows: int, columns: int) -> State:
+        """What nodes that speak for the first time remember for `before_sending`; nothing by default."""
+        return {}
+
+    def before_sending(self, state: State, x_KD: Tensor) -> tuple[State, Tensor]:
+        """What the nodes make of the rows that they are about to send, such as a momentum; the rows by default.
+
+        Args:
+            state: what the nodes remember, one row for each.
+            x_KD: (K, D) rows.
+        """
+        return state, x_KD
 
     def requires(self, f: int) -> int:
         """The least number of rows with which the rule tolerates f Byzantine ones."""
@@ -83,6 +114,7 @@ class Aggregator(Component):
         if not x_MD.is_floating_point() or x_MD.ndim < 2:
             given = f"{x_MD.dtype} of shape {tuple(x_MD.shape)}"
             raise InputError("x_MD", "be a floating point tensor (…, rows, columns)", given, "Convert it first.")
+        _check_weights(x_MD, weights_M)
         self.check(x_MD.shape[-2])
         return self.aggregate({}, x_MD, weights_M, pivot_D)[1]
 
@@ -99,6 +131,19 @@ class Aggregator(Component):
         return Chain(stages=(*before, last)) if before else last
 
 
+def _check_weights(x_MD: Tensor, weights_M: Tensor | None) -> None:
+    if weights_M is None:
+        return
+    if weights_M.shape[-1:] != x_MD.shape[-2:-1]:
+        given = f"{tuple(weights_M.shape)} for rows {tuple(x_MD.shape)}"
+        raise InputError("weights_M", "hold one weight a row", given, "Give as many weights as rows.")
+    if not bool((weights_M >= 0).all() & weights_M.isfinite().all() & (weights_M.sum(-1) > 0).all()):
+        required = "be finite and not negative, and not all 0"
+        raise InputError(
+            "weights_M", required, weights_M.tolist(), "Weigh rows by their samples, or leave weights out."
+        )
+
+
 class Robust(Aggregator):
     """A rule that tolerates f arbitrary rows."""
 
@@ -110,6 +155,45 @@ class Robust(Aggregator):
         return self.f
 
 
+class CoordinateWise(Aggregator):
+    """A rule that looks at the ordered values of each coordinate alone; a value that is not finite is missing."""
+
+    takes_missing: ClassVar[bool] = True
+
+    @abstractmethod
+    def ranks(self, rows: int) -> Ranks:
+        """Which ranks of so many rows the rule takes the mean of."""
+
+    def aggregate(
+        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
+    ) -> tuple[State, Tensor]:
+        """The state, unchanged, and the (…, D) aggregate of the (…, M, D) rows."""
+        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
+
+    def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
+        """The same of mixtures, each block of columns mixed in the cache."""
+        return state, rows.ordered(self.ranks(rows.rows))
+
+
+class Weighing(Aggregator):
+    """A rule whose result is a weighted sum of the rows, with weights told from how the rows lie to each other."""
+
+    @abstractmethod
+    def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
+        """The new state and the (…, M) weights of the rows in the result; 0 keeps a row out, whatever it holds."""
+
+    def aggregate(
+        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
+    ) -> tuple[State, Tensor]:
+        """The state and the (…, D) weighted sum of the (…, M, D) rows."""
+        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
+
+    def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
+        """The same of mixtures, told from the geometry of the rows."""
+        state, weights_Q = self.weigh(state, rows)
+        return state, rows.combined(weights_Q)
+
+
 class PreAggregator(Aggregator):
     """A stage before a rule: rows in, rows out."""
 
@@ -119,15 +203,49 @@ class PreAggregator(Aggregator):
     ) -> tuple[State, Tensor, Tensor | None]:
         """The new state, the new rows (…, M', D) and their weights."""
 
+    def transform_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Mixture]:
+        """The same of rows that the stages before have mixed."""
+        state, x_MD, weights_M = self.transform(state, rows.tensor(), rows.weights_Q, pivot_D)
+        return state, Mixture(x_MD, weights_M)
+
+    def leaves(self, rows: int) -> int:
+        """How many rows the stage makes of so many; as many by default."""
+        return rows
+
     def aggregate(
         self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
     ) -> tuple[State, Tensor]:
         """Transform, then take the (weighted) mean: what the stage does when it stands alone."""
-        state, x_MD, weights_M = self.transform(state, x_MD, weights_M, pivot_D)
-        if weights_M is None:
-            return state, x_MD.mean(-2)
-        share_M = (weights_M / weights_M.sum(-1, keepdim=True)).to(x_MD.dtype)
-        return state, (share_M.unsqueeze(-1) * x_MD).sum(-2)
+        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
+
+    def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
+        """The same of rows that the stages before have mixed."""
+        state, rows = self.transform_rows(state, rows, pivot_D)
+        return state, rows.combined(shares(rows.rows, rows.weights_Q))
+
+
+class Mixing(PreAggregator):
+    """A stage whose new rows are weighted sums of the rows, with shares told from how these lie to each other."""
+
+    @abstractmethod
+    def share(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
+        """The new state and the (…, Q, M) share of each row in each new one; 0 keeps a row out, whatever it holds."""
+
+    def weights_after(self, weights_M: Tensor | None) -> Tensor | None:
+        """The weights of the new rows; none by default, since a liar states its own."""
+        return None
+
+    def transform(
+        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
+    ) -> tuple[State, Tensor, Tensor | None]:
+        """The new state, the new rows (…, M', D) and their weights."""
+        state, rows = self.transform_rows(state, Mixture(x_MD, weights_M), pivot_D)
+        return state, rows.tensor(), rows.weights_Q
+
+    def transform_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Mixture]:
+        """The same, with the shares multiplied instead of the rows."""
+        state, shares_QM = self.share(state, rows)
+        return state, rows.mixed(shares_QM, self.weights_after(rows.weights_Q))
 
 
 class Chain(Aggregator):
@@ -142,27 +260,83 @@ class Chain(Aggregator):
 
     @property
     def least(self) -> int:
-        """The most that any stage asks."""
-        return max(stage.least for stage in self.stages)
+        """The least number of rows of which every stage gets as many as it asks."""
+        return next(rows for rows in count(1) if all(stage.least <= some for stage, some in self._fed(rows)))
+
+    def _fed(self, rows: int) -> list[tuple[Aggregator, int]]:
+        """Each stage, and how many rows come to it."""
+        fed: list[tuple[Aggregator, int]] = []
+        for stage in self.stages:
+            fed.append((stage, rows))
+            rows = stage.leaves(rows) if isinstance(stage, PreAggregator) else rows
+        return fed
 
     def requires(self, f: int) -> int:
-        """The most that any stage asks for f Byzantine rows."""
-        return max(stage.requires(f) for stage in self.stages)
+        """The least number of rows of which every stage gets as many as it asks for f Byzantine rows."""
+        return next(rows for rows in count(1) if all(stage.requires(f) <= some for stage, some in self._fed(rows)))
+
+    def check(self, rows: int) -> None:
+        """Refuse a number of rows with which a stage cannot keep its promise.
+
+        Raises:
+            InputError: fewer than that stage's `least` rows come to it.
+        """
+        for stage, some in self._fed(rows):
+            stage.check(some)
+
+    @property
+    def trusted_node(self) -> int | None:
+        """The node that the last rule trusts."""
+        return self.stages[-1].trusted_node
+
+    def start(self, rows: int, columns: int) -> State:
+        """What the nodes remember for each stage."""
+        states: State = {}
+        for number, stage in enumerate(self.stages):
+            states |= _above(stage.start(rows, columns), number)
+        return states
+
+    def before_sending(self, state: State, x_KD: Tensor) -> tuple[State, Tensor]:
+        """What each stage asks of the nodes, in turn."""
+        states: State = {}
+        for number, stage in enumerate(self.stages):
+            own, x_KD = stage.before_sending(_below(state, number), x_KD)
+            states |= _above(own, number)
+        return states, x_KD
 
     def aggregate(
         self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
     ) -> tuple[State, Tensor]:
         """Each stage in turn."""
-        states: State = {}
-        for number, stage in enumerate(self.stages):
-            own = {key.partition(".")[2]: value for key, value in state.items() if key.startswith(f"{number}.")}
-            if isinstance(stage, PreAggregator) and number < len(self.stages) - 1:
-                own, x_MD, weights_M = stage.transform(own, x_MD, weights_M, pivot_D)
-            else:
-                own, x_D = stage.aggregate(own, x_MD, weights_M, pivot_D)
-            states |= {f"{number}.{key}": value for key, value in own.items()}
-        return states, x_D
+        states, rows = dict(_shared(state)), Mixture(x_MD, weights_M)
+        *before, last = self.stages
+        for number, stage in enumerate(before):
+            assert isinstance(stage, PreAggregator)
+            own, rows = stage.transform_rows(_below(state, number), rows, pivot_D)
+            states |= _above(own, number)
+        own, x_D = last.aggregate_rows(_below(state, len(before)), rows, pivot_D)
+        return states | _above(own, len(before)), x_D
 
     def as_mapping(self) -> list[dict[str, object]]:  # type: ignore[override]
         """The list that an experiment file would hold."""
         return [stage.as_mapping() for stage in self.stages]
+
+
+def _shared(state: State) -> State:
+    """What every stage sees."""
+    return {key: value for key, value in state.items() if key == "round"}
+
+
+def _below(state: State, number: int) -> State:
+    """The state of one stage."""
+    own = {key.partition(".")[2]: value for key, value in state.items() if key.startswith(f"{number}.")}
+    return _shared(state) | own
+
+
+def _above(own: State, number: int) -> State:
+    return {f"{number}.{key}": value for key, value in own.items() if key != "round"}
+
+
+def round_of(state: State) -> int:
+    """The round that whoever calls a rule has put into its state; 0 without one."""
+    return int(state.get("round", torch.tensor(0)))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from holdfast.aggregators.base import Aggregator
+from holdfast.aggregators.base import Weighing
+from holdfast.aggregators.mixture import Mixture
 from holdfast.aggregators.shares import shares
 from holdfast.types import State
 
 __all__ = ["Mean"]
 
 
-class Mean(Aggregator):
+class Mean(Weighing):
     """The weighted mean of the rows, which a single lying row can move anywhere.
 
     x̄ = Σ_i w_i x_i / Σ_i w_i
 
-    Values that are not finite go through, even those of a row of weight 0, so that a run that diverges shows
-    it; so do weights that are all 0, as NaN. The input is read once, in one matrix product: M·D
-    multiplications.
+    Values that are not finite go through, so that a run that diverges shows it; so do weights that are all 0, as
+    NaN. The input is read once: M·D multiplications.
 
     Example:
         >>> import torch
@@ -32,8 +32,6 @@ class Mean(Aggregator):
         2017), Algorithm 1, with the weights as numbers of samples.
     """
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) weighted mean of the (…, M, D) rows."""
-        return state, (shares(x_MD, weights_M).unsqueeze(-2) @ x_MD).squeeze(-2)
+    def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
+        """The state, unchanged, and the (…, M) shares that the rows state."""
+        return state, shares(rows.rows, rows.weights_Q)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.aggregators.base import Robust
-from holdfast.aggregators.distances import krum_scores
+from holdfast.aggregators.base import Robust, Weighing
+from holdfast.aggregators.mixture import Mixture
+from holdfast.aggregators.scores import krum_scores, least, mean_of
 from holdfast.errors import InputError
 from holdfast.types import State
 
 __all__ = ["MultiKrum"]
 
 
-class MultiKrum(Robust):
+class MultiKrum(Robust, Weighing):
     """The mean of the m rows of least Krum score.
 
     MK = 1/m · Σ_{i ∈ S} x_i,  S the m rows of least s_i = Σ_{j ∈ N_i} ‖x_i - x_j‖²
 
     where N_i are the n - f - 2 rows nearest to row i, without itself. A tie goes to the lower row. A row that
     is not finite is at infinite distance from everybody: it is left out of the mean wherever a finite row is
-    left. Weights are ignored, since a liar states its own. Two Gram matrices: O(M² · D) multiplications.
+    left. Weights are ignored, since a liar states its own. It survives f < (n - 2) / 2 arbitrary rows. Costs
+    O(M² · D) to read the distances once, and the mean.
 
     Raises:
         InputError: when called on fewer than 2f + 3 or m + f + 2 rows.
 
     Example:
+        >>> import torch
         >>> x_MD = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 2.0], [2.0, 2.0], [90.0, 90.0]])
         >>> MultiKrum(f=1)(x_MD)
         tensor([1.0000, 1.5000])
@@ -61,13 +63,7 @@ class MultiKrum(Robust):
             raise InputError("m", f"be at most rows - f - 2, here {most}", self.m, remedy)
         super().check(rows)
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) mean of the m best of the (…, M, D) rows."""
-        scores_M = krum_scores(x_MD, self.f)
-        best_M = scores_M.argsort(dim=-1, stable=True)[..., : self.m or x_MD.shape[-2] - self.f - 2]
-        best_MD = x_MD.take_along_dim(best_M.unsqueeze(-1), dim=-2)
-        finite_M = torch.isfinite(scores_M.take_along_dim(best_M, dim=-1))
-        keep_M1 = (finite_M == finite_M[..., :1]).unsqueeze(-1)  # all alike, or the finite ones alone
-        return state, best_MD.where(keep_M1, 0).sum(-2) / keep_M1.sum(-2)
+    def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
+        """The state, unchanged, and equal weights on the m best rows."""
+        scores_M = krum_scores(rows.geometry.between_MM, rows.rows - self.f - 2)
+        return state, mean_of(least(scores_M, self.m or rows.rows - self.f - 2), scores_M)

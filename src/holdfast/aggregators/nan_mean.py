@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from holdfast.aggregators.base import Aggregator
 from holdfast.aggregators.shares import shares
+from holdfast.kernels import present_mean
 from holdfast.types import State
 
 __all__ = ["NanMean"]
@@ -21,9 +21,10 @@ class NanMean(Aggregator):
     finite
 
     A coordinate without any finite value, or whose finite values all weigh 0, becomes 0: an update of
-    nothing. Lost values are survived, lies are not. Two matrix products: 2·M·D multiplications.
+    nothing. Lost values are survived, lies are not. The input is read once.
 
     Example:
+        >>> import torch
         >>> import torch
         >>> nan = float("nan")
         >>> NanMean()(torch.tensor([[1.0, nan, nan], [3.0, 6.0, nan]]))
@@ -40,8 +41,5 @@ class NanMean(Aggregator):
         self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
     ) -> tuple[State, Tensor]:
         """The state, unchanged, and the (…, D) weighted mean of the finite values of the (…, M, D) rows."""
-        finite_MD = torch.isfinite(x_MD)
-        share_1M = shares(x_MD, weights_M).unsqueeze(-2)
-        total_D = (share_1M @ finite_MD.to(x_MD.dtype)).squeeze(-2)
-        mean_D = (share_1M @ x_MD.where(finite_MD, 0)).squeeze(-2) / total_D
-        return state, mean_D.where(total_D > 0, 0)
+        share_M = shares(x_MD.shape[-2], weights_M).nan_to_num(0).to(x_MD.device)
+        return state, present_mean(x_MD, share_M)

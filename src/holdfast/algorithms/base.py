@@ -132,7 +132,7 @@ class LocalTraining(Component):
         epochs = self.local_epochs or (None if self.local_steps else 1)
         return cohort.train(
             x_KD,
-            self.optimizer,
+            self.optimizer.at(cohort.round - 1),
             epochs=epochs,
             steps=self.local_steps,
             batch_size=self.batch_size,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Context
-from holdfast.types import State
+from holdfast.attacks.base import Context
+from holdfast.attacks.together import Collusion
 
 __all__ = ["Alie"]
 
 
-class Alie(Attack):
+class Alie(Collusion):
     """Sends the honest mean shifted by a few standard deviations: a little is enough, if all do it together.
 
     b = mean + z · std, of each coordinate of the honest rows
@@ -43,8 +42,6 @@ class Alie(Attack):
         (NeurIPS 2019), Algorithm 3.
     """
 
-    knows: ClassVar[Literal["own", "colluders", "omniscient"]] = "omniscient"
-
     z: float | None = Field(1.5, description="the shift, in standard deviations; none for the paper's greatest")
 
     @staticmethod
@@ -53,10 +50,7 @@ class Alie(Attack):
         supporters = max(1, (honest + byzantine) // 2 + 1 - byzantine)
         return NormalDist().inv_cdf(max(0.5, (honest - supporters) / honest))
 
-    def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (B, D) shifted means, all alike."""
-        if len(honest_HD) == 0:
-            return state, own_BD
-        z = self.z_max(len(honest_HD), len(own_BD)) if self.z is None else self.z
-        shifted_D = honest_HD.mean(0) + z * honest_HD.std(0, correction=0)
-        return state, shifted_D.to(own_BD).expand_as(own_BD).clone()
+    def row(self, honest_HD: Tensor, attackers: int, context: Context) -> Tensor:
+        """The (D,) shifted mean."""
+        z = self.z_max(len(honest_HD), attackers) if self.z is None else self.z
+        return honest_HD.mean(0) + z * honest_HD.std(0, correction=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from holdfast.attacks.base import Attack
-from holdfast.errors import InputError
+from holdfast.attacks.labels import changed, known_classes
 
 __all__ = ["LabelFlip"]
 
@@ -14,6 +14,8 @@ class LabelFlip(Attack):
     """Trains honestly on wrong labels: each class becomes its mirror image.
 
     y ← classes - 1 - y
+
+    It succeeds on a test sample that the model gives the mirrored class.
 
     Raises:
         InputError: when used on a problem without classes.
@@ -34,7 +36,12 @@ class LabelFlip(Attack):
         Raises:
             InputError: ``classes`` is ``None``.
         """
-        if classes is None:
-            remedy = "Use an attack on updates, such as sign_flip, or a classification problem."
-            raise InputError("attack", "suit a problem without classes", "label_flip", remedy)
-        return inputs, classes - 1 - targets
+        return inputs, known_classes("label_flip", classes) - 1 - targets
+
+    def probe(self, inputs: Tensor, targets: Tensor, classes: int | None) -> tuple[Tensor, Tensor]:
+        """All samples with their mirrored classes, but for those of a class that is its own mirror image.
+
+        Raises:
+            InputError: ``classes`` is ``None``.
+        """
+        return changed(inputs, targets, self.poison(inputs, targets, classes)[1])

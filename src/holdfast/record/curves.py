@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from holdfast.record.run_data import Run, Series
 from holdfast.record.theme import WIDTH, Theme, dress, literal, new_figure, round_axis, value_axis
-from holdfast.record.wording import byte_unit, human_bytes, title
+from holdfast.record.wording import byte_unit, human_bytes, is_share, title
 from holdfast.types import FloatArray
 
 __all__ = ["curve", "has_band", "has_bytes", "has_curve"]
@@ -123,7 +123,7 @@ def _band(run: Run, variant: str, metric: str) -> tuple[FloatArray, FloatArray, 
 
 def _spans_decades(metric: str, lines: list[_Line]) -> bool:
     values = np.concatenate([line.y for line in lines])
-    if metric.endswith("accuracy") or values.min() < 0 or not (values > 0).any():
+    if is_share(metric) or values.min() < 0 or not (values > 0).any():
         return False
     return bool(values.max() / values[values > 0].min() > _DECADES_FROM)
 
@@ -176,7 +176,7 @@ def _limits(axes: Axes, metric: str, lines: list[_Line], logarithmic: bool) -> N
     low, high = axes.get_ylim()
     if logarithmic and low < high * _DEEPEST:
         axes.set_ylim(bottom=high * _DEEPEST)
-    if metric.endswith("accuracy") and highest <= 1:
+    if is_share(metric) and highest <= 1:
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
     elif bound > 0 and highest > _HIGHEST * bound:
         axes.set_ylim(top=(_HIGHEST if logarithmic else 1.6) * bound)

@@ -249,7 +249,13 @@ def print_summary(summary: Mapping[str, Any], directory: Path, console: Console)
     wide = console.width >= _WIDE
     table = _plain_table()
     table.add_column("variant", no_wrap=True, overflow="ellipsis", max_width=max(12, console.width // 4))
-    for heading in [*map(_metric_word, names), "up", *(["down", "time"] if wide else []), "rounds"]:
+    for heading in [
+        *map(_metric_word, names),
+        "up",
+        *(["down", "time"] if wide else []),
+        "rounds",
+        *(["rounds/s (after 1st)"] if wide else []),
+    ]:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("events", no_wrap=not wide)
@@ -268,4 +274,11 @@ def _summary_cells(told: Mapping[str, Any], names: list[str], wide: bool) -> lis
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or _ABSENT
     events = kinds if wide else str(sum(counts.values()))
     up, rounds = human_bytes(told["bytes_up"]), str(told["rounds"])
-    return [*final, up, *more, rounds, _status(told["status"]), events]
+    return [*final, up, *more, rounds, *([_rates(told)] if wide else []), _status(told["status"]), events]
+
+
+def _rates(told: Mapping[str, Any]) -> str:
+    """Rounds a second with the first round and, in brackets, without it."""
+    rates = (told.get("rounds_per_second"), told.get("rounds_per_second_after_first"))
+    whole, after = (_ABSENT if rate is None else f"{rate:.3g}" for rate in rates)
+    return f"{whole} ({after})"

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from holdfast.record.run_data import Event, Run
 from holdfast.record.theme import FULL_WIDTH, WIDTH, Theme, dress, literal, new_figure, round_axis
-from holdfast.record.wording import title
+from holdfast.record.wording import is_share, title
 from holdfast.types import FloatArray, IntArray
 
 __all__ = [
@@ -90,7 +90,7 @@ def _box(axes: Axes, values: FloatArray, row: int, theme: Theme) -> None:
 
 def _spread_axis(axes: Axes, metric: str, values: FloatArray) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-    if metric.endswith("accuracy") and values.min() >= 0 and values.max() <= 1:
+    if is_share(metric) and values.min() >= 0 and values.max() <= 1:
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     elif values.min() > 0 and values.max() / values.min() > 1e3:
         axes.set_xscale("log")

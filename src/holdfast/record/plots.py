@@ -108,7 +108,7 @@ def _curve_metrics(run: Run) -> list[str]:
     """The metrics worth a curve: quality first, then the losses, then what else was measured."""
     recorded = run.metrics()
     tests = [metric for metric in recorded if metric.startswith("test_")]
-    wanted = [quality(recorded), "test_loss", "train_loss", *tests, "consensus_error"]
+    wanted = [quality(recorded), "test_loss", "train_loss", *tests, "attack_success", "consensus_error"]
     return [m for m in dict.fromkeys(wanted) if m is not None and m in recorded and has_curve(run, m)]
 
 

@@ -11,6 +11,7 @@
 | ``test_<m>`` | a metric on the whole test set, greater is better unless it ends in ``loss`` or ``error`` |
 | ``test_loss``, ``train_loss`` | mean losses, in the unit of the problem's loss |
 | ``local_accuracy``, ``local_loss`` | the model on each node's own samples; node rows |
+| ``attack_success`` | how often the model answers what those who poisoned it want |
 | ``consensus_error`` | how far apart the rows are |
 | ``bytes_up``, ``bytes_down`` | payload sent in this round alone, in bytes; node rows and their total |
 | ``header_bytes_up``, ``header_bytes_down`` | the same for everything else that a message carries |
@@ -25,6 +26,9 @@ few rows; with ``rows`` and ``required``), ``nan_loss``, ``diverged``, ``straggl
 ``process`` and ``why``: ``gone``, ``stalled`` or ``deadline``), ``paused``, ``dropped`` (messages by reason) and
 ``holes`` (with ``chunks``). Any other kind works alike. A detail that is not finite is null, for JSON has no
 word for it.
+
+``eval/<variant>`` tells of each evaluation when it was, see `holdfast.record.evalfile`; TensorBoard's summaries are in
+``tensorboard/<variant>/``.
 """
 
 from __future__ import annotations
@@ -33,8 +37,9 @@ import csv
 import io
 import json
 import os
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -43,6 +48,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from holdfast.errors import InputError
+from holdfast.record.evalfile import eval_file, eval_line
 from holdfast.record.files import plain
 from holdfast.record.run_data import EVENTS, HEADER, METRICS, load_run
 from holdfast.record.tensorboard import Scalars
@@ -57,6 +63,7 @@ class Recorder:
         directory: the run directory, which exists.
         variant: the variant whose values these are.
         purge_step: after a `rewind`, the first round that will be recorded again; None for a fresh variant.
+        clock: the wall time of evaluations, in seconds since 1970.
 
     Attributes:
         bytes_up: payload bytes that all nodes sent so far; told from the files after a resume.
@@ -78,12 +85,20 @@ class Recorder:
         {"variant": "plain, mean", "round": 1, "kind": "crash", "node": 2}
     """
 
-    def __init__(self, directory: Path, variant: str, purge_step: int | None = None) -> None:
-        self.variant = variant
+    def __init__(
+        self,
+        directory: Path,
+        variant: str,
+        purge_step: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.variant, self._clock = variant, clock
         self.bytes_up, self.events = 0, Counter[str]()
         self._prefix = _field(variant)
         self._directory = directory
         self._files = {name: _open(directory / name) for name in (METRICS, EVENTS)}
+        self._eval = eval_file(variant)
+        self._files[self._eval] = _open(directory / self._eval, fresh=purge_step is None)
         if self._files[METRICS].tell() == 0:
             self._files[METRICS].write(HEADER + "\n")
             self._files[METRICS].flush()
@@ -145,6 +160,19 @@ class Recorder:
         self._files[EVENTS].write(json.dumps(line) + "\n")
         self.events[kind] += 1
 
+    def evaluation(self, round: int, metrics: Mapping[str, float]) -> None:
+        """Note when the metrics of the whole run were evaluated, and what they were.
+
+        Args:
+            round: the rounds done.
+            metrics: their values by name, which are recorded as metrics besides.
+        """
+        self._files[self._eval].write(eval_line(self._clock(), round, metrics))
+
+    def summary(self) -> None:
+        """Give TensorBoard what each metric of the whole run was last."""
+        self._scalars.write()
+
     def flush(self) -> None:
         """Hand everything to the operating system, so that a kill loses only what comes after."""
         for file in self._files.values():
@@ -195,8 +223,10 @@ def rewind(directory: Path, position: Mapping[str, int]) -> None:
             os.truncate(directory / name, length)
 
 
-def _open(path: Path) -> TextIO:
-    return open(path, "a", encoding="utf-8", newline="")  # open for the recorder's life; close() ends it
+def _open(path: Path, fresh: bool = False) -> TextIO:
+    """A file for the recorder's life, which close() ends; a fresh one forgets what a killed run left in it."""
+    path.parent.mkdir(exist_ok=True)
+    return open(path, "w" if fresh else "a", encoding="utf-8", newline="")
 
 
 def _field(text: str) -> str:

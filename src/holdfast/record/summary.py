@@ -4,7 +4,8 @@ It holds ``name``, ``version`` (of Holdfast), ``machine``, and
 
 - ``variants``, for each of them
     - ``status``: ``done``, ``diverged``, ``interrupted`` or ``failed``;
-    - ``rounds``, ``seconds``, ``parameters``, ``messages``;
+    - ``rounds``, ``seconds`` (of the rounds, without evaluations), ``parameters``, ``messages``;
+    - ``first_round_seconds``, and ``rounds_per_second`` with and ``rounds_per_second_after_first`` without that round;
     - ``final``: metric to its last value;
     - ``best``: metric to ``value`` and ``round``; the least for a metric that ends in ``loss`` or ``error``,
       the greatest otherwise; none for what counts bytes or speakers;
@@ -42,6 +43,9 @@ __all__ = ["derive", "machine", "summarise"]
 _UNKNOWN: dict[str, Any] = {
     "status": "interrupted",
     "seconds": None,
+    "first_round_seconds": None,
+    "rounds_per_second": None,
+    "rounds_per_second_after_first": None,
     "parameters": None,
     "messages": None,
     "engine": {},

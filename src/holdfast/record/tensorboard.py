@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -16,7 +17,7 @@ logging.getLogger("tensorboardX").setLevel(logging.ERROR)
 
 
 class Scalars:
-    """Writes one variant's scalars for TensorBoard.
+    """Writes one variant's scalars for TensorBoard: at each summary, what each metric was last.
 
     Args:
         directory: the run directory.
@@ -25,17 +26,32 @@ class Scalars:
     """
 
     def __init__(self, directory: Path, variant: str, purge_step: int | None = None) -> None:
-        folder = directory / "tensorboard" / safe_name(variant)
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+        self._folder, self._purge_step = directory / "tensorboard" / safe_name(variant), purge_step
+        self._latest: dict[str, tuple[float, int]] = {}
+        if purge_step is not None and self._folder.exists():
+            self._writer.flush()  # what it hides is hidden at once
+
+    @cached_property
+    def _writer(self) -> SummaryWriter:
+        """Opened when there is something to write, for a run may want no summaries."""
+        return SummaryWriter(str(self._folder), purge_step=self._purge_step)
 
     def add(self, name: str, value: float, round: int) -> None:
-        """Add the value of a metric in a round."""
-        self._writer.add_scalar(name, value, round)
+        """Take note of the value of a metric in a round."""
+        self._latest[name] = (value, round)
+
+    def write(self) -> None:
+        """Write what each metric was last, if that is new."""
+        for name, (value, round) in self._latest.items():
+            self._writer.add_scalar(name, value, round)
+        self._latest.clear()
 
     def flush(self) -> None:
-        """Hand what was added to the operating system."""
-        self._writer.flush()
+        """Hand what was written to the operating system."""
+        if "_writer" in vars(self):
+            self._writer.flush()
 
     def close(self) -> None:
         """Flush, and end the writer's thread."""
-        self._writer.close()
+        if "_writer" in vars(self):
+            self._writer.close()

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
+from holdfast.record.wording import is_share
+
 __all__ = [
     "DARK",
     "DPI",
@@ -138,5 +140,5 @@ def value_axis(axes: Axes, metric: str, logarithmic: bool) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
-    elif metric.endswith("accuracy") and low > -0.1 and high < 1.1:
+    elif is_share(metric) and low > -0.1 and high < 1.1:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))

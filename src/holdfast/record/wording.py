@@ -11,6 +11,7 @@ __all__ = [
     "human_bytes",
     "human_time",
     "is_counter",
+    "is_share",
     "less_is_better",
     "quality",
     "shown",
@@ -47,14 +48,24 @@ def is_counter(metric: str) -> bool:
     return "bytes" in metric.split("_") or metric == "speakers"
 
 
-def less_is_better(metric: str) -> bool:
-    """Whether a smaller value of the metric is the better one.
+def is_share(metric: str) -> bool:
+    """Whether the metric is a part of a whole, to be told in per cent.
 
     Example:
-        >>> less_is_better("test_loss"), less_is_better("test_accuracy")
-        (True, False)
+        >>> is_share("local_accuracy"), is_share("attack_success"), is_share("test_loss")
+        (True, True, False)
     """
-    return metric.endswith(("loss", "error"))
+    return metric.endswith(("accuracy", "attack_success"))
+
+
+def less_is_better(metric: str) -> bool:
+    """Whether a smaller value of the metric is the better one, for those whose model it is.
+
+    Example:
+        >>> less_is_better("test_loss"), less_is_better("attack_success"), less_is_better("test_accuracy")
+        (True, True, False)
+    """
+    return metric.endswith(("loss", "error")) or metric == "attack_success"
 
 
 def quality(metrics: Iterable[str]) -> str | None:
@@ -82,7 +93,7 @@ def title(metric: str) -> str:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """A value of the metric for a reader: an accuracy in per cent, anything else with four digits.
+    """A value of the metric for a reader: a share of the samples in per cent, anything else with four digits.
 
     Example:
         >>> shown("test_accuracy", 0.91234), shown("test_loss", 0.31415926), shown("test_loss", None)
@@ -90,7 +101,7 @@ def shown(metric: str, value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "not finite"
-    if metric.endswith("accuracy") and 0 <= value <= 1:
+    if is_share(metric) and 0 <= value <= 1:
         return f"{100 * value:.1f}%"
     return f"{value:.4g}"
 

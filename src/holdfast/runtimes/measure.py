@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from holdfast.prepare import Prepared
+from holdfast.problems.base import accuracy
 from holdfast.record.recorder import Recorder
 from holdfast.types import IntArray
 
@@ -35,6 +36,8 @@ def measure(run: Prepared, x_KD: Tensor, round: int, last: bool, log: Recorder) 
     cohort = run.cohort(nodes, round)
     if any(name.startswith("test_") for name in run.metrics):
         found |= {f"test_{name}": values for name, values in cohort.evaluate(x_KD).items()}
+    if "attack_success" in run.metrics and run.probe is not None:
+        found |= cohort.judge(x_KD, run.probe, {"attack_success": accuracy})
     if "consensus_error" in run.metrics:
         found["consensus_error"] = consensus_distances(x_KD, judged)
     whole = {}

@@ -13,9 +13,10 @@ from holdfast.algorithms import PeerAlgorithm
 from holdfast.cohort import Cohort
 from holdfast.message import RowStore
 from holdfast.packet import Packet
+from holdfast.parts import NodeSide, Spoken
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
-from holdfast.round import NodeSide, Spoken, merge_peers, speak
+from holdfast.round import merge_peers, speak
 from holdfast.runtimes.rounds import Rounds, grouped
 from holdfast.types import BoolArray, FloatArray, IntArray, State
 

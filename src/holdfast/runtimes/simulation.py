@@ -9,7 +9,8 @@ from torch import Tensor
 
 from holdfast.message import Message
 from holdfast.packet import Packet
-from holdfast.round import Spoken, answer, speak
+from holdfast.parts import Spoken
+from holdfast.round import answer, speak
 from holdfast.runtimes.peers import PeerRounds, losses
 from holdfast.runtimes.star import Replies, StarRounds
 from holdfast.types import FloatArray, IntArray

@@ -12,9 +12,10 @@ from torch import Tensor
 from holdfast.algorithms import ServerAlgorithm
 from holdfast.message import Message
 from holdfast.packet import Packet
+from holdfast.parts import ServerSide
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
-from holdfast.round import ServerSide, merge_server, read
+from holdfast.round import merge_server, read
 from holdfast.runtimes.rounds import Rounds, below, grouped
 from holdfast.seeding import address
 from holdfast.types import FloatArray, IntArray, State

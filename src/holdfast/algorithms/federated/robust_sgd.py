@@ -21,7 +21,8 @@ class RobustSGD(ServerAlgorithm):
 
     .. math:: x \leftarrow \mathrm{step}\bigl(x, \mathrm{rule}(g_1(x), \dots, g_n(x))\bigr)
 
-    where g_i is the gradient over one batch of node i. With the mean as the rule this is FedSGD.
+    where g_i is the gradient over one batch of node i. With the mean as the rule this is FedSGD. The learning rate may
+    follow a schedule, which counts the optimiser's steps: a round in which the inbox was too small is none.
 
     Source: Damaskinos et al. 2019, "AggregaThor: Byzantine Machine Learning via Robust Gradient Aggregation",
     section 2; Blanchard et al. 2017, section 2.

@@ -17,13 +17,16 @@ import torch
 from msgspec.structs import replace
 
 from holdfast.algorithms import ServerAlgorithm
+from holdfast.attacks import Attack
+from holdfast.catalogue import catalogue
 from holdfast.checkpoint import digest
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
 from holdfast.message import Message
 from holdfast.packet import Packet
+from holdfast.parts import NodeSide, Spoken
 from holdfast.prepare import Prepared, Preparer
-from holdfast.round import NodeSide, Spoken, answer, speak
+from holdfast.round import answer, speak
 from holdfast.runtimes.network.desk import ANY_ROUND, Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership
@@ -281,7 +284,8 @@ def check_sight(run: Prepared, rows: IntArray) -> None:
     if not np.isin(sees, rows).all():
         whom = "its accomplices" if attack.knows == "colluders" else "every node"
         given = f"{attack.component_name()}, which sees {whom}"
-        remedy = "Host all of them in one process with --rows, or use an attack that sees no more than its own row."
+        blind = [name for name, cls in catalogue("attacks").items() if issubclass(cls, Attack) and cls.knows == "own"]
+        remedy = f"Host all of them in one process with --rows, or use an attack that works there: {', '.join(blind)}."
         raise InputError("attack", "see no further than the process that it runs in", given, remedy)
 
 

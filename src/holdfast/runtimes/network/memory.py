@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdfast.checkpoint import INDEX, Checkpoint, digest
 from holdfast.errors import InputError
-from holdfast.round import NodeSide
+from holdfast.parts import NodeSide
 from holdfast.runtimes.peers import side_of, side_state
 from holdfast.types import State
 

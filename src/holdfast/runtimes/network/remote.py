@@ -11,9 +11,9 @@ import torch
 from holdfast.codecs import Payload
 from holdfast.message import Message
 from holdfast.network import Network
+from holdfast.parts import Parts
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
-from holdfast.round import Parts
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import Form, form_of
 from holdfast.runtimes.rounds import Rounds

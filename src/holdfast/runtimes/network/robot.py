@@ -14,10 +14,10 @@ from scipy import sparse
 from holdfast.codecs import Payload
 from holdfast.experiment import Experiment
 from holdfast.packet import Packet
+from holdfast.parts import NodeSide
 from holdfast.prepare import Prepared
 from holdfast.record.files import plain
 from holdfast.record.recorder import Recorder
-from holdfast.round import NodeSide
 from holdfast.runtimes.network.desk import Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership

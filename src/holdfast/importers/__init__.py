@@ -1,0 +1,1 @@
+"""Experiments of other projects, as experiment files."""

@@ -1,0 +1,99 @@
+"""What a round is made of: the components of a run, what each side remembers, and what nodes say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.aggregators import Aggregator
+from holdfast.algorithms import PeerAlgorithm, ServerAlgorithm
+from holdfast.attacks import Attack
+from holdfast.codecs import Codec
+from holdfast.cohort import Cohort
+from holdfast.message import Message, RowStore
+from holdfast.triggers import Trigger
+from holdfast.types import BoolArray, IntArray, State
+
+__all__ = ["Log", "NodeSide", "Parts", "ServerSide", "Spoken"]
+
+
+class Log(Protocol):
+    """Where a round records what happened."""
+
+    def event(self, round: int, kind: str, node: int | None = None, **detail: object) -> None:
+        """Something happened, to a node or to the run."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of one run.
+
+    Args:
+        algorithm: what is computed.
+        aggregator: the rule; ``None`` among peers mixes by W.
+        codec: how rows are encoded; ``None`` sends float32.
+        trigger: who speaks.
+        attack: what Byzantine nodes do; ``None`` where there are none.
+        byzantine: the Byzantine nodes, sorted.
+        initial_D: the model before the first round.
+        parameters: how many of the D columns are parameters.
+        seed: the experiment's seed.
+    """
+
+    algorithm: ServerAlgorithm | PeerAlgorithm
+    aggregator: Aggregator | None
+    codec: Codec | None
+    trigger: Trigger
+    attack: Attack | None
+    byzantine: IntArray
+    initial_D: Tensor
+    parameters: int
+    seed: int
+
+    def is_byzantine(self, nodes_K: IntArray) -> BoolArray:
+        """(K,) which of the nodes are Byzantine."""
+        return np.isin(nodes_K, self.byzantine)
+
+
+@dataclass
+class NodeSide:
+    """What the nodes of this process remember, by stage."""
+
+    stores: dict[str, RowStore] = field(default_factory=lambda: defaultdict(RowStore))
+
+
+@dataclass
+class ServerSide:
+    """What the coordinator remembers: the algorithm's state, and the rule's for each channel."""
+
+    algorithm: State
+    rules: dict[str, State] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the nodes of one host would say, and which of them do."""
+
+    cohort: Cohort
+    message: Message
+    speaks_K: Tensor
+
+    def rows(self, index: IntArray) -> Spoken:
+        """The same of some of the rows."""
+        if len(index) == len(self.cohort):
+            return self
+        at = torch.from_numpy(index)
+        return Spoken(self.cohort.rows(index), self.message.rows(at), self.speaks_K[at])
+
+    def speaking(self) -> Spoken:
+        """Only those who speak."""
+        return self.rows(np.flatnonzero(self.speaks_K.numpy()))
+
+    def silent(self) -> Spoken:
+        """Only those who do not."""
+        return self.rows(np.flatnonzero(~self.speaks_K.numpy()))

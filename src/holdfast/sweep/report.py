@@ -1,0 +1,135 @@
+"""Writes the report of a sweep: one file that tells what came out, works offline and needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from holdfast.record.files import write_atomically
+from holdfast.record.summary import machine
+from holdfast.record.theme import DARK, LIGHT
+from holdfast.record.wording import human_bytes, human_time, shown, title
+from holdfast.sweep.grid import Sweep
+from holdfast.sweep.results import Record, metrics_of
+from holdfast.sweep.robust import Breakdown, Tile
+from holdfast.sweep.table import chosen_metric
+from holdfast.sweep.views import Picture, View, sections
+from holdfast.sweep.words import beyond, verdict
+
+__all__ = ["write_report"]
+
+MOST_ROWS = 2000
+
+
+def write_report(directory: Path, described: Sweep, records: Sequence[Record], keep: float) -> Path:
+    """Draw the pictures and write ``report.html``, and the pictures beside it in ``plots``.
+
+    Args:
+        directory: the directory of the sweep.
+        described: the sweep.
+        records: what came out of its cells.
+        keep: the part of its quality that a rule must keep.
+
+    Returns:
+        The path of the report.
+    """
+    loader = PackageLoader("holdfast.record", "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    path = directory / "report.html"
+    page = _page(directory, described, records, keep)
+    write_atomically(path, environment.get_template("sweep.html").render(page))
+    return path
+
+
+def _page(directory: Path, described: Sweep, records: Sequence[Record], keep: float) -> dict[str, Any]:
+    """What the template shows, every number as text already."""
+    metrics = metrics_of(records)
+    view = View(described.axes, records, chosen_metric(records), keep) if metrics else None
+    drawn = [(h, [_drawn(directory, p) for p in pictures]) for h, pictures in sections(view)] if view else []
+    return {
+        "name": described.name,
+        "version": version("holdfast"),
+        "verdict": verdict(view, records),
+        "breakdowns": _breakdowns(view) if view else [],
+        "sections": drawn,
+        "axes": [axis.name for axis in described.axes],
+        "headings": [*(title(metric) for metric in metrics[:3]), "Rounds", "Time", "Sent up"],
+        "rows": [_row(record, metrics[:3]) for record in records[:MOST_ROWS]],
+        "sweep": described.as_yaml(),
+        "machine": {title(key): str(value) for key, value in machine().items()},
+        "light": LIGHT,
+        "dark": DARK,
+    }
+
+
+def _row(record: Record, metrics: Sequence[str]) -> dict[str, Any]:
+    values = record.values
+    cells = [shown(metric, values[metric]) if metric in values else "" for metric in metrics]
+    cells.append(f"{values['rounds']:.0f}" if "rounds" in values else "")
+    cells.append(human_time(values["seconds"]) if "seconds" in values else "")
+    cells.append(human_bytes(values["bytes_up"]) if "bytes_up" in values else "")
+    link = f"{record.directory}/report.html" if values else ""
+    about = {"labels": list(record.labels.values()), "status": record.status, "reason": record.reason}
+    return {**about, "cells": cells, "link": link}
+
+
+def _breakdowns(view: View) -> list[dict[str, Any]]:
+    """A table for each combination of the other axes."""
+    if view.roles.rule is None or view.roles.f is None:
+        return []
+    named = {"rule": view.roles.rule.name, "f": view.roles.f.name}
+    return [
+        {"panel": f", {panel}" if panel else "", **named, "rows": [_breakdown(view, found) for found in each]}
+        for panel, each in view.breakdowns()
+    ]
+
+
+def _breakdown(view: View, found: Breakdown) -> dict[str, Any]:
+    rules = view.roles.rule.labels if view.roles.rule else [found.rule]
+    return {
+        "rule": found.rule,
+        "place": rules.index(found.rule) % len(LIGHT.variants),
+        "baseline": shown(view.metric, found.baseline),
+        "holds": "nothing" if found.holds is None else found.holds,
+        "left": _tile(view.metric, found.value),
+        "beyond": beyond(view, found),
+    }
+
+
+def _tile(metric: str, found: Tile | None) -> str:
+    if found is None:
+        return ""
+    spread = f" ± {shown(metric, found.std)}" if found.count > 1 else ""
+    return shown(metric, found.mean) + spread
+
+
+def _drawn(directory: Path, picture: Picture) -> dict[str, Any]:
+    """A picture in both themes, each also as a file."""
+    uris = {}
+    for theme in (LIGHT, DARK):
+        folder = directory / "plots" / ("dark" if theme is DARK else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        content = _png(picture.draw(theme))
+        (folder / f"{picture.stem}.png").write_bytes(content)
+        uris[theme.name] = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    return {"caption": picture.caption, "wide": picture.wide, **uris}
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a label may be written in any script
+        figure.savefig(buffer, format="png", metadata={"Software": "Holdfast"})
+    return buffer.getvalue()
