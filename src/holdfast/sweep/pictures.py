@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from holdfast.record.theme import FULL_WIDTH, WIDTH, Theme, dress, literal, new_figure, value_axis
-from holdfast.record.wording import less_is_better, shown, title
+from holdfast.record.wording import is_share, less_is_better, shown, title
 from holdfast.sweep.robust import Tile
 
 __all__ = ["Grid", "Line", "curves", "heat", "is_wide", "scale"]
@@ -73,7 +73,7 @@ def scale(metric: str, grids: Sequence[Grid]) -> Normalize:
     """One scale of colours for several heat maps; logarithmic for a loss that spans decades."""
     means = [t.mean for grid in grids for t in grid.tiles.values() if t.status == "done"] or [0.0, 1.0]
     low, high = min(means), max(means)
-    if not metric.endswith("accuracy") and low > 0 and high / low > _DECADES_FROM:
+    if not is_share(metric) and low > 0 and high / low > _DECADES_FROM:
         return LogNorm(low, high)
     return Normalize(low, high if high > low else low + 1)
 
@@ -88,6 +88,8 @@ def heat(grid: Grid, norm: Normalize, theme: Theme) -> Figure:
     figure = new_figure(theme, width, head + (0.46 if _spread(grid.tiles) else 0.36) * len(grid.rows))
     axes = figure.add_subplot()
     _frame(axes, grid, turned, theme)
+    heading: dict[str, Any] = {"x": 0.02, "ha": "left", "fontsize": 11, "fontweight": "bold", "color": theme.ink}
+    figure.suptitle(literal(grid.heading, 90), **heading)  # over the whole width: the cells may be narrow
     size = min(9.0, 9.0 * cell / 0.62)
     for (row, col), tile in grid.tiles.items():
         _tile(axes, row, col, tile, grid.metric, norm, size, theme)
@@ -95,7 +97,7 @@ def heat(grid: Grid, norm: Normalize, theme: Theme) -> Figure:
 
 
 def _frame(axes: Axes, grid: Grid, turned: bool, theme: Theme) -> None:
-    dress(axes, theme, literal(grid.heading, 90), literal(grid.col_axis), grid="")
+    dress(axes, theme, "", literal(grid.col_axis), grid="")
     axes.spines["bottom"].set_visible(False)
     axes.set_xlim(0, len(grid.cols))
     axes.set_ylim(len(grid.rows), 0)
