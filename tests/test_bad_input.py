@@ -45,6 +45,14 @@ TABLE = {
         {"aggregator": {"name": "median", "f": 2}, "participation": 0.4},
         ["aggregator.f", "at least 5 rows", "f=2 with 4 rows"],
     ),
+    "a trusted node that does not exist": (
+        {"aggregator": {"name": "fltrust", "trusted": 10}},
+        ["aggregator.trusted", "0..9", "10"],
+    ),
+    "a trusted node that attacks": (
+        {"aggregator": {"name": "fltrust", "trusted": 3}, "attack": {"name": "nan", "nodes": [3]}},
+        ["attack.nodes", "trusted node 3 honest"],
+    ),
     "more attackers than nodes": ({"attack": {"name": "sign_flip", "nodes": 11}}, ["attack.nodes", "10", "11"]),
     "an attacker that does not exist": ({"attack": {"name": "nan", "nodes": [3, 10]}}, ["attack.nodes", "0..9"]),
     "an attack that ends before it begins": (

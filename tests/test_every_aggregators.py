@@ -68,6 +68,15 @@ def test_refuses_what_is_not_rows_of_floats(name: str) -> None:
             rule_of(name)(wrong)
 
 
+@every
+def test_rows_may_come_as_a_list_if_they_are_alike(name: str) -> None:
+    rule, x_MD = rule_of(name), some_rows(9, 4)
+    assert torch.equal(rule(list(x_MD)), rule(x_MD))
+    for wrong in ([x_MD[0], x_MD[1, :3]], []):
+        with pytest.raises(InputError, match="x_MD must hold"):
+            rule(wrong)
+
+
 @pytest.mark.parametrize("name", ROBUST)
 @pytest.mark.parametrize("lie", [torch.nan, torch.inf, -torch.inf, 1e6, 3e38])
 @pytest.mark.parametrize("row", [0, 6])

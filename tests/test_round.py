@@ -220,6 +220,48 @@ def test_too_few_rows_are_a_skipped_round() -> None:
     assert [(event.round, event.node, event.detail) for event in skipped] == [(2, None, {"rows": 2, "required": 3})]
 
 
+def skipped(sim: Simulation) -> list[tuple[int, dict[str, Any]]]:
+    return [(event.round, event.detail) for event in notes(sim).noted if event.kind == "skipped"]
+
+
+def test_nothing_finite_is_a_skipped_round_for_a_robust_rule() -> None:
+    """All five lie in round 2: the median would make an update of nothing of it, and Krum a broken model."""
+    attack = {"name": "nan", "nodes": 5, "from_round": 2, "until_round": 2}
+    for rule in ("median", "krum"):
+        sim = simulation(algorithm=SpyFedAvg(**STEP), aggregator=rule, attack=attack, **line(0.0, 2.0, 4.0, 6.0, 8.0))
+        first, second, third = play(sim, 3).flatten().tolist()
+        assert first == second != third
+        assert skipped(sim) == [(2, {"rows": 5, "reason": "no value is finite"})]
+
+
+def test_weights_that_are_all_zero_are_a_skipped_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = simulation(algorithm=SpyFedAvg(**STEP), **FOUR)
+    monkeypatch.setattr(Cohort, "samples", lambda cohort: torch.zeros(len(cohort)))
+    assert play(sim, 1).flatten().tolist() == [0.0]
+    assert skipped(sim) == [(1, {"rows": 4, "reason": "all weights are 0"})]
+
+
+def test_a_trusted_row_is_the_pivot_and_not_one_of_the_rows() -> None:
+    """The updates are 0, 1, 2 and 3. Those of nodes 2 and 3 point as node 1's does, and count at its length."""
+    crash = {"name": "crash", "node": 1, "at_round": 2, "back_at": 3}
+    rule = {"name": "fltrust", "trusted": 1}
+    sim = simulation(algorithm=SpyFedAvg(**STEP), aggregator=rule, faults=[crash], **FOUR)
+    first, second, third = play(sim, 3).flatten().tolist()
+    assert first == pytest.approx(1.0)
+    assert first == second != third
+    assert skipped(sim) == [(2, {"rows": 3, "reason": "nothing came from the trusted node 1"})]
+
+
+def test_what_nodes_do_before_they_send_follows_the_node() -> None:
+    """Node 0 pulls to 0 and node 1 to 2; half of the first updates goes out, and node 1 is away in round 2."""
+    crash = {"name": "crash", "node": 1, "at_round": 2, "back_at": 3}
+    rule = [{"name": "momentum", "beta": 0.5}, "mean"]
+    sim = simulation(algorithm=SpyFedAvg(**STEP), aggregator=rule, faults=[crash], **line(0.0, 2.0))
+    # Updates (y - x) / 2: 0 and 1, sent as 0 and ½: x = ¼. Then -⅛ alone, with ½ · 0: x = ¼ - 1/16 = 3/16. Then
+    # -3/32 and 29/32: m_0 = ½ · -1/16 - 3/64 = -5/64 and m_1 = ½ · ½ + 29/64 = 45/64; their mean is 20/64.
+    assert play(sim, 3).flatten().tolist() == pytest.approx([1 / 4, 3 / 16, 3 / 16 + 20 / 64])
+
+
 def test_too_few_neighbours_leave_a_peer_its_own_row() -> None:
     crashes = [{"name": "crash", "node": 3}]
     sim = simulation(

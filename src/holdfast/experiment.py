@@ -188,10 +188,20 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
             required = "suit a coordinator, who has no row of its own"
             remedy = "Use trimmed_mean, say, or an algorithm among peers, such as dsgd."
             raise InputError("aggregator", required, last.component_name(), remedy)
+        if rule.trusted_node is not None:
+            self._check_trusted(rule.trusted_node)
         try:
-            rule.check(self.asked)
+            rule.check(self.asked if rule.trusted_node is None else self.asked - 1)
         except InputError as error:
             raise error.within("aggregator") from None
+
+    def _check_trusted(self, node: int) -> None:
+        """The node that a rule trusts exists and is honest."""
+        if node >= self.nodes:
+            raise InputError("aggregator.trusted", f"lie in 0..{self.nodes - 1}", node, "Name an existing node.")
+        if self.attack is not None and node in self.attack.byzantine(self.nodes, self.seed):
+            remedy = "Name the attackers, as in nodes: [1, 2], or trust another node."
+            raise InputError("attack.nodes", f"leave the trusted node {node} honest", self.attack.nodes, remedy)
 
     def _check_topology(self) -> None:
         star = self.topology.component_name() == "star"

@@ -10,8 +10,8 @@ from torch import Tensor
 from holdfast import kernels
 from holdfast.kernels import Ranks
 
-from ..contract import PROPERTY
 from ..aggregators.oracles import rows
+from ..contract import PROPERTY
 from . import oracles
 from .oracles import RULES, as_lists, assert_near, median_of, nearest_of, normal, shares, trimmed_of, with_holes
 

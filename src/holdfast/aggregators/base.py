@@ -109,8 +109,11 @@ class Aggregator(Component):
                 remedy,
             )
 
-    def __call__(self, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None) -> Tensor:
-        """The (…, D) aggregate of a rule without memory, or of one that starts afresh."""
+    def __call__(
+        self, x_MD: Tensor | Sequence[Tensor], weights_M: Tensor | None = None, pivot_D: Tensor | None = None
+    ) -> Tensor:
+        """The (…, D) aggregate of a rule without memory, or of one that starts afresh; rows may come as a list."""
+        x_MD = x_MD if isinstance(x_MD, Tensor) else _stacked(x_MD)
         if not x_MD.is_floating_point() or x_MD.ndim < 2:
             given = f"{x_MD.dtype} of shape {tuple(x_MD.shape)}"
             raise InputError("x_MD", "be a floating point tensor (…, rows, columns)", given, "Convert it first.")
@@ -129,6 +132,14 @@ class Aggregator(Component):
                 remedy = "Put it last, or leave it out."
                 raise InputError("", "hold pre-aggregators before its last rule", stage.component_name(), remedy)
         return Chain(stages=(*before, last)) if before else last
+
+
+def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    shapes = sorted({tuple(row.shape) for row in rows})
+    if len(shapes) != 1:
+        required = "hold at least one row" if not rows else "hold rows of one length"
+        raise InputError("x_MD", required, shapes, "Give rows of the same columns in the same order.")
+    return torch.stack(list(rows))
 
 
 def _check_weights(x_MD: Tensor, weights_M: Tensor | None) -> None:
