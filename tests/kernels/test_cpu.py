@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import numba
 import pytest
 import torch
 from torch import Tensor
 
-from holdfast.kernels import cpu
+from holdfast.kernels import cpu, machine
 
 from . import oracles
 from .oracles import as_lists, assert_near, nearest_of, normal, shares, trimmed_of, with_holes
@@ -32,14 +31,7 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 64 columns, two of them a task, and every task worth a thread."""
     monkeypatch.setattr(cpu, "CACHE_BYTES", 1)
     monkeypatch.setattr(cpu, "TASK_COLUMNS", 128)
-    monkeypatch.setattr(cpu, "WORTH_THREADS", 1)
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
+    monkeypatch.setattr(machine, "WORTH_THREADS", 1)
 
 
 @small_widths
@@ -109,32 +101,3 @@ def test_threads_change_no_bit(
         results.append(kernel(x_GMD))
     for result in results[1:]:
         torch.testing.assert_close(result, results[0], rtol=0, atol=0, equal_nan=True)
-
-
-def test_little_work_stays_on_the_callers_thread(
-    monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
-) -> None:
-    threads(2)
-    calls: list[tuple[int, int]] = []
-    cpu._in_threads(lambda first, last: calls.append((first, last)), 10, cpu.WORTH_THREADS - 1)
-    assert calls == [(0, 10)]
-    cpu._in_threads(lambda first, last: calls.append((first, last)), 7, cpu.WORTH_THREADS)
-    assert sorted(calls[1:]) == [(0, 3), (3, 7)]
-
-
-def test_an_error_in_a_thread_reaches_the_caller(threads: Callable[[int], None]) -> None:
-    def fail(first: int, last: int) -> None:
-        raise ArithmeticError(f"{first} to {last}")
-
-    threads(2)
-    with pytest.raises(ArithmeticError, match="0 to 2"):
-        cpu._in_threads(fail, 4, cpu.WORTH_THREADS)
-
-
-def test_compiles_where_nothing_can_be_kept_on_disk() -> None:
-    """A function without a file has no place for its machine code, like one in a folder that is read-only."""
-    nowhere: dict[str, Callable[[int], int]] = {}
-    exec("def twice(number):\n    return 2 * number", nowhere)
-    with pytest.raises(RuntimeError, match="cannot cache"):
-        numba.njit(cache=True)(nowhere["twice"])
-    assert cpu._compiled(nowhere["twice"])(21) == 42

@@ -7,22 +7,19 @@ The first call in a process compiles, or loads what an earlier process has compi
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from holdfast.kernels.machine import compiled, in_threads
 from holdfast.kernels.ranks import Ranks
 from holdfast.types import IntArray
 
 __all__ = ["combined", "ordered", "present_mean", "squared_distances", "squared_lengths"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 Floats = NDArray[Any]
 WeightKernel = Callable[[Floats, Floats, int, int, Floats], None]
 
@@ -34,33 +31,6 @@ PARTIAL_SUMS = 2**23
 """How many partial sums of distances are kept at once."""
 SUM_COLUMNS = 1024
 """How many columns are summed at once."""
-WORTH_THREADS = 2**17
-"""From how many numbers on a second thread pays."""
-
-
-def _compiled(function: F) -> F:
-    """The function in machine code, kept on disk where there is a place for it; sums may be taken in lanes."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
-    try:
-        made: F = numba.njit(**options, cache=True)(function)
-    except RuntimeError:  # no folder that can be written to
-        made = numba.njit(**options)(function)
-    return made
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="holdfast-kernels")
-
-
-def _in_threads(work: Callable[[int, int], None], tasks: int, numbers: int) -> None:
-    """Call ``work(first, last)`` for parts of the tasks that together are all of them."""
-    threads = min(torch.get_num_threads(), tasks) if numbers >= WORTH_THREADS else 1
-    if threads <= 1:
-        work(0, tasks)
-        return
-    ends = [tasks * part // threads for part in range(threads + 1)]
-    list(_pool(threads).map(work, ends[:-1], ends[1:]))
 
 
 def _width(rows: int, itemsize: int) -> int:
@@ -85,11 +55,11 @@ def ordered(x_GMD: Tensor, mix_GQM: Tensor | None, ranks: Ranks) -> Tensor:
             x, mix, first, last, chunks, columns, width, ranks.some, ranks.all, ranks.low, ranks.high, ranks.keep, out
         )
 
-    _in_threads(work, x.shape[0] * chunks, x.size)
+    in_threads(work, x.shape[0] * chunks, x.size)
     return torch.from_numpy(out)
 
 
-@_compiled
+@compiled
 def _ordered(
     x: Floats,
     mix: Floats,
@@ -124,7 +94,7 @@ def _ordered(
                 _reduce_present(block, low, high, keep, w, out[group, c : c + w])
 
 
-@_compiled
+@compiled
 def _load(x: Floats, start: int, w: int, block: Floats) -> int:
     """Copy w columns into the block, missing values as inf; how many are missing."""
     missing = 0
@@ -140,7 +110,7 @@ def _load(x: Floats, start: int, w: int, block: Floats) -> int:
     return missing
 
 
-@_compiled
+@compiled
 def _mix(x: Floats, mix: Floats, start: int, w: int, block: Floats) -> None:
     """Put the mixed rows of w columns into the block; a row of weight 0 is not touched, whatever it holds."""
     for q in range(mix.shape[0]):
@@ -155,7 +125,7 @@ def _mix(x: Floats, mix: Floats, start: int, w: int, block: Floats) -> None:
                     target[c] += weight * source[c]
 
 
-@_compiled
+@compiled
 def _count_missing(block: Floats, w: int) -> int:
     missing = 0
     for q in range(block.shape[0]):
@@ -169,7 +139,7 @@ def _count_missing(block: Floats, w: int) -> int:
     return missing
 
 
-@_compiled
+@compiled
 def _sort(block: Floats, pairs: IntArray, w: int) -> None:
     for e in range(pairs.shape[0]):
         lower, upper = block[pairs[e, 0]], block[pairs[e, 1]]
@@ -179,7 +149,7 @@ def _sort(block: Floats, pairs: IntArray, w: int) -> None:
             upper[c] = b if a < b else a
 
 
-@_compiled
+@compiled
 def _reduce(block: Floats, low: IntArray, high: IntArray, keep: IntArray, w: int, out: Floats) -> None:
     """The mean of the ranks low ≤ r < high, or with ``keep`` of that many values nearest to it."""
     rows, centre = block.shape[0], np.zeros(w)
@@ -195,7 +165,7 @@ def _reduce(block: Floats, low: IntArray, high: IntArray, keep: IntArray, w: int
         out[c] = centre[c]
 
 
-@_compiled
+@compiled
 def _nearest(block: Floats, keep: int, w: int, centre: Floats) -> None:
     """Replace each centre by the mean of the ``keep`` values nearest to it: a window of the ordered ones.
 
@@ -216,7 +186,7 @@ def _nearest(block: Floats, keep: int, w: int, centre: Floats) -> None:
         centre[c] = total[c] / keep
 
 
-@_compiled
+@compiled
 def _reduce_present(block: Floats, low: IntArray, high: IntArray, keep: IntArray, w: int, out: Floats) -> None:
     """The same column by column, of as many values as each of them has; 0 where there is none."""
     for c in range(w):
@@ -256,12 +226,12 @@ def squared_distances(x_GMD: Tensor, other_GED: Tensor) -> Tensor:
     def work(first: int, last: int) -> None:
         _distances(x, other, first, last, chunks, columns, parts)
 
-    _in_threads(work, groups * chunks, x.size)
+    in_threads(work, groups * chunks, x.size)
     upper = parts.sum(1)
     return torch.from_numpy(upper + upper.swapaxes(-1, -2))
 
 
-@_compiled
+@compiled
 def _distances(x: Floats, other: Floats, first: int, last: int, chunks: int, columns: int, parts: Floats) -> None:
     for task in range(first, last):
         group, chunk = task // chunks, task % chunks
@@ -270,7 +240,7 @@ def _distances(x: Floats, other: Floats, first: int, last: int, chunks: int, col
             _add_distances(x[group], other[group], c, min(512, stop - c), parts[group, chunk])
 
 
-@_compiled
+@compiled
 def _add_distances(x: Floats, other: Floats, start: int, w: int, total: Floats) -> None:
     rows, stop = x.shape[0], start + w
     points = rows + other.shape[0]
@@ -290,7 +260,7 @@ def _add_distances(x: Floats, other: Floats, start: int, w: int, total: Floats) 
             j += 1
 
 
-@_compiled
+@compiled
 def _squares(a: Floats) -> float:
     total: float = a.dtype.type(0)
     for c in range(a.shape[0]):
@@ -298,7 +268,7 @@ def _squares(a: Floats) -> float:
     return total
 
 
-@_compiled
+@compiled
 def _apart(a: Floats, b: Floats) -> float:
     total: float = a.dtype.type(0)
     for c in range(a.shape[0]):
@@ -307,7 +277,7 @@ def _apart(a: Floats, b: Floats) -> float:
     return total
 
 
-@_compiled
+@compiled
 def _apart_from_four(a: Floats, b0: Floats, b1: Floats, b2: Floats, b3: Floats) -> tuple[float, float, float, float]:
     """Σ_c (a_c - b_c)² for four rows at once, so that each value of a is loaded once."""
     t0 = a.dtype.type(0)
@@ -331,11 +301,11 @@ def squared_lengths(x_GMD: Tensor, centre_GED: Tensor) -> Tensor:
     def work(first: int, last: int) -> None:
         _lengths(x, centre, first, last, chunks, TASK_COLUMNS, parts)
 
-    _in_threads(work, x.shape[0] * chunks, x.size)
+    in_threads(work, x.shape[0] * chunks, x.size)
     return torch.from_numpy(parts.sum(1))
 
 
-@_compiled
+@compiled
 def _lengths(x: Floats, centre: Floats, first: int, last: int, chunks: int, columns: int, parts: Floats) -> None:
     for task in range(first, last):
         group, chunk = task // chunks, task % chunks
@@ -370,11 +340,11 @@ def _by_weight(kernel: WeightKernel, x_GMD: Tensor, weights_GM: Tensor) -> Tenso
             group, start = task // chunks, task % chunks * TASK_COLUMNS
             kernel(x[group], weights[group], start, min(start + TASK_COLUMNS, x.shape[2]), out[group])
 
-    _in_threads(work, x.shape[0] * chunks, x.size)
+    in_threads(work, x.shape[0] * chunks, x.size)
     return torch.from_numpy(out)
 
 
-@_compiled
+@compiled
 def _combined(x: Floats, weights: Floats, start: int, stop: int, out: Floats) -> None:
     total, rows = np.empty(SUM_COLUMNS), np.flatnonzero(weights)
     for first in range(start, stop, SUM_COLUMNS):
@@ -395,7 +365,7 @@ def _combined(x: Floats, weights: Floats, start: int, stop: int, out: Floats) ->
             target[c] = total[c]
 
 
-@_compiled
+@compiled
 def _add_four(x: Floats, weights: Floats, rows: IntArray, start: int, w: int, total: Floats) -> None:
     w0, w1, w2, w3 = weights[rows[0]], weights[rows[1]], weights[rows[2]], weights[rows[3]]
     stop = start + w
@@ -404,7 +374,7 @@ def _add_four(x: Floats, weights: Floats, rows: IntArray, start: int, w: int, to
         total[c] += w0 * x0[c] + w1 * x1[c] + w2 * x2[c] + w3 * x3[c]
 
 
-@_compiled
+@compiled
 def _present_mean(x: Floats, weights: Floats, start: int, stop: int, out: Floats) -> None:
     total, present = np.empty(SUM_COLUMNS), np.empty(SUM_COLUMNS)
     for first in range(start, stop, SUM_COLUMNS):
