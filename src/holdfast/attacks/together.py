@@ -33,7 +33,8 @@ class Collusion(Attack):
 
     def corrupt(self, state: State, honest_HD: Tensor, own_BD: Tensor, context: Context) -> tuple[State, Tensor]:
         """The state, unchanged, and the (B, D) rows, all alike."""
-        seen_HD = honest_HD[honest_HD.isfinite().all(1)]
+        whole_H = honest_HD.isfinite().all(1)
+        seen_HD = honest_HD if whole_H.all() else honest_HD[whole_H]
         if not len(seen_HD):
             return state, own_BD
         return state, self.row(seen_HD, len(own_BD), context).to(own_BD).expand_as(own_BD).clone()
