@@ -67,6 +67,10 @@ CONDITIONS: dict[str, Fields] = {
         "attack": {"name": "sign_flip", "nodes": [0]},
         "codec": {"name": "top_k", "fraction": 0.6},
     },
+    "remembering": {  # what nodes and rules remember and draw: momenta, groups, stale updates
+        "attack": {"name": "stale", "nodes": [0], "from_round": 2},
+        "aggregator": [{"name": "momentum"}, {"name": "bucketing", "s": 2}, {"name": "centered_clipping", "tau": 0.1}],
+    },
     "storm": {
         "faults": LOSSES,
         "attack": {"name": "alie", "nodes": [0]},

@@ -49,9 +49,16 @@ def comparators(classes: Sequence[int]) -> IntArray:
 
     Source: Knuth, "The Art of Computer Programming", volume 3, section 5.2.2, Algorithm M.
     """
+    return _needed(tuple(classes))
+
+
+@cache
+def _needed(classes: tuple[int, ...]) -> IntArray:
     label, kept = list(classes), []
     for fresh, (i, j) in enumerate(reversed(_merge_exchange(len(label)))):
         if label[i] != label[j]:
             kept.append((i, j))
             label[i], label[j] = -2 * fresh - 1, -2 * fresh - 2
-    return np.array(kept[::-1], dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(kept[::-1], dtype=np.int64).reshape(-1, 2)
+    pairs.setflags(write=False)  # it is handed out again and again
+    return pairs
