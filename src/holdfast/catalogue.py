@@ -99,6 +99,7 @@ def _import_class(name: str, base: type[C]) -> type[C]:
         reason = f"{type(error).__name__}: {error}"
         remedy = f"Importing it failed with {reason}. Put {module_name}.py beside the experiment file or on PYTHONPATH."
         raise InputError("name", "name a class that imports", name, remedy) from error
+    found = (base.adopt(found) or found) if isinstance(found, type) else found
     if not (isinstance(found, type) and issubclass(found, base)):
         remedy = f"Derive {class_name} from {base.__module__}.{base.__name__}."
         raise InputError("name", f"name a subclass of {base.__name__}", name, remedy)

@@ -59,6 +59,11 @@ Did you mean 'factor'? Known: factor.
         return module if package.startswith("holdfast.") else f"{cls.__module__}:{cls.__qualname__}"
 
     @classmethod
+    def adopt(cls, found: type) -> type[Self] | None:
+        """The component that a class which is none stands for, as the model of a plain network; none by default."""
+        return None
+
+    @classmethod
     def summary(cls) -> str:
         """The first sentence of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]

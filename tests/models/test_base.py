@@ -1,40 +1,68 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 
-from holdfast import Experiment, InputError
-from holdfast.problems import Digits
-
-MODULE = """
-from torch import nn
+from holdfast.catalogue import build
+from holdfast.errors import InputError
+from holdfast.experiment import load
 from holdfast.models import Model
+from holdfast.run import run
 
-class Mine(Model):
-    width: int = 5
+MINE = """
+from torch import nn
 
-    def build(self, input_shape, outputs):
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, self.width), nn.Linear(self.width, outputs))
+class Mine(nn.Module):
+    def __init__(self, width=3, *, depth: int = 1):
+        super().__init__()
+        if depth > 2:
+            raise ValueError("too deep")
+        inner = [nn.Linear(width, width) for _ in range(depth)]
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, width), *inner, nn.ReLU(), nn.Linear(width, 10))
 
-class Plain(nn.Module):
+    def forward(self, x):
+        return self.layers(x)
+
+class NotOne:
     pass
+"""
+EXPERIMENT = """
+problem: {name: digits, model: {name: "plain_mine:Mine", width: 5}}
+algorithm: fedavg
+nodes: 3
+rounds: 1
 """
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch):
-    (tmp_path / "my_models_for_this_test.py").write_text(MODULE)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "plain_mine.py").write_text(MINE)
+    (tmp_path / "mine.yaml").write_text(EXPERIMENT)
     monkeypatch.syspath_prepend(tmp_path)
-    return "my_models_for_this_test"
+    return tmp_path
 
 
-def test_an_own_model_is_named_by_its_module_and_class(module):
-    problem = {"name": "digits", "model": {"name": f"{module}:Mine", "width": 3}}
-    experiment = Experiment(problem=problem, algorithm="fedavg", nodes=2, rounds=1)
-    assert Experiment(**experiment.as_mapping()) == experiment
-    network = experiment.problem.load().model()
-    assert sum(p.numel() for p in network.parameters()) == 64 * 3 + 3 + 3 * 10 + 10
+def test_a_plain_module_is_a_model_and_its_arguments_hyperparameters(folder: Path) -> None:
+    model = build(Model, {"name": "plain_mine:Mine", "width": 4, "depth": 2})
+    assert model.as_mapping() == {"name": "plain_mine:Mine", "width": 4, "depth": 2}
+    assert build(Model, model.as_mapping()) == model
+    network = model.build((1, 8, 8), 10)
+    assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    assert sum(p.numel() for p in network.parameters()) == 65 * 4 + 2 * 5 * 4 + 5 * 10
 
 
-def test_a_network_that_is_no_model_is_refused_with_what_to_derive_it_from(module):
-    with pytest.raises(InputError, match=r"model.name must name a subclass of Model.*holdfast\.models\.base\.Model"):
-        Digits(model=f"{module}:Plain")
+def test_a_plain_module_runs_from_a_file_and_again_from_what_the_run_saved(folder: Path) -> None:
+    result = run(load(folder / "mine.yaml"), folder / "first", source=folder)
+    again = run(load(folder / "first" / "experiment.yaml"), folder / "second", source=folder)
+    assert result.final("test_loss") == again.final("test_loss")
+
+
+def test_mistakes_name_the_argument(folder: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'width'"):
+        build(Model, {"name": "plain_mine:Mine", "widht": 4})
+    with pytest.raises(InputError, match="too deep"):
+        build(Model, {"name": "plain_mine:Mine", "depth": 3}).build((1, 8, 8), 10)
+    with pytest.raises(InputError, match="Derive NotOne"):
+        build(Model, "plain_mine:NotOne")
