@@ -21,7 +21,6 @@ from pydantic import (
 )
 
 from holdfast.aggregators import Aggregator, PreAggregator
-from holdfast.aggregators.base import Chain
 from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.attacks.each import ToEach
@@ -168,11 +167,13 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
                     "Name an existing node.",
                 )
         if self.aggregator is not None:
-            among_peers = isinstance(self.algorithm, PeerAlgorithm)
-            (self._check_rule_among_peers if among_peers else self._check_rule_of_coordinator)(self.aggregator)
+            if isinstance(self.algorithm, PeerAlgorithm):
+                self._check_rule_among_peers(self.aggregator)
+            else:
+                self._check_rule_of_coordinator(self.aggregator)
 
     def _check_rule_among_peers(self, rule: Aggregator) -> None:
-        *before, last = rule.stages if isinstance(rule, Chain) else (rule,)
+        *before, last = rule.each()
         name = last.component_name()
         if rule.trusted_node is not None:
             required = "suit peers, none of whom all the others trust"
@@ -183,7 +184,7 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
             raise InputError("aggregator", required, given, "Leave out the stage that makes fewer rows of them.")
 
     def _check_rule_of_coordinator(self, rule: Aggregator) -> None:
-        last = rule.stages[-1] if isinstance(rule, Chain) else rule
+        last = rule.each()[-1]
         if last.on_graphs_only:
             required = "suit a coordinator, who has no row of its own"
             remedy = "Use trimmed_mean, say, or an algorithm among peers, such as dsgd."

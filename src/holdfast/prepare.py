@@ -16,7 +16,6 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from holdfast.aggregators.base import Chain
 from holdfast.algorithms import PeerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.calibrate import Timing, choose_engine
@@ -276,9 +275,8 @@ def _check_graph(experiment: Experiment) -> None:
     rule = experiment.aggregator
     node, degree = (max if changes else min)(graph.degree, key=lambda pair: pair[1])
     if rule is not None and degree + 1 < rule.least:
-        stages = rule.stages if isinstance(rule, Chain) else (rule,)
         given = f"{name}, in which node {node} has {degree} neighbours"
         remedy = "Use a denser graph, a smaller f, or leave aggregator out to mix by W."
-        names = " and ".join(stage.component_name() for stage in stages)
+        names = " and ".join(stage.component_name() for stage in rule.each())
         required = f"give every node at least {rule.least - 1} neighbours for {names}"
         raise InputError("topology", required, given, remedy)

@@ -276,8 +276,7 @@ class _Conductor:
             status = self._rounds(name, run, simulation, log, start, clock)
             if summaries:
                 log.summary()
-            about = _about(run, simulation, status, clock, self.runtime.pinned)
-            about["engine"]["warm_up_seconds"] = warm_up_seconds
+            about = _about(run, simulation, status, clock, self.runtime.pinned, warm_up_seconds)
             self.live.finish(name, status)
             if status != "interrupted":
                 self.facts[name] = about
@@ -355,7 +354,9 @@ def interruptible(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _about(run: Prepared, simulation: Rounds, status: str, clock: Clock, pinned: bool) -> dict[str, Any]:
+def _about(
+    run: Prepared, simulation: Rounds, status: str, clock: Clock, pinned: bool, warm_up: float
+) -> dict[str, Any]:
     engine: dict[str, Any] = {"name": "chosen by each process"}
     if pinned:
         timings = [asdict(timing) for timing in run.timings]
@@ -368,7 +369,7 @@ def _about(run: Prepared, simulation: Rounds, status: str, clock: Clock, pinned:
         "rounds_per_second_after_first": clock.rate_after_first(simulation.round),
         "parameters": run.engine.layout.columns,
         "byzantine": run.parts.byzantine.tolist(),
-        "engine": engine,
+        "engine": engine | {"warm_up_seconds": warm_up},
         "messages": simulation.messages,
     }
 

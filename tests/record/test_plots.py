@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from holdfast.record import pictures, plots
+from holdfast.record import page, pictures, plots
 from holdfast.record.curves import _apart, curve
 from holdfast.record.plots import write_plots
 from holdfast.record.recorder import Recorder
@@ -82,7 +82,7 @@ def test_curves_survive_any_values(tmp_path: Path, values: list[float], against_
     run = fill(tmp_path, write, "_v")
     for plot in plots._plots(run):
         if plot.stem.endswith("bytes") == against_bytes:
-            plots._save(plot.draw(LIGHT), tmp_path / "out.png")
+            page.save(plot.draw(LIGHT), tmp_path / "out.png")
 
 
 def test_a_diverging_line_leaves_the_others_readable(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_thousand_nodes_and_many_classes(tmp_path: Path) -> None:
     ("nodes", "edges"), [(1, []), (2, [[0, 1]]), (4, [[0, 1], [2, 3]]), (3, [[0, 1], [1, 2], [0, 2]])]
 )
 def test_small_and_broken_graphs_are_drawn(tmp_path: Path, nodes: int, edges: list[list[int]]) -> None:
-    plots._save(pictures.graph_picture(nodes, edges, [0], LIGHT), tmp_path / "graph.png")
+    page.save(pictures.graph_picture(nodes, edges, [0], LIGHT), tmp_path / "graph.png")
     assert (tmp_path / "graph.png").stat().st_size > 1000
 
 
@@ -172,4 +172,4 @@ def test_labels_are_pushed_apart_and_stay_in_order() -> None:
 def test_no_name_is_taken_for_mathematics_or_for_a_missing_glyph(tmp_path: Path) -> None:
     assert literal("a\n$b$") == r"a \$b\$"
     run = fill(tmp_path, lambda recorder: recorder.metric(1, "test_accuracy", 0.5), r"$\frac{$", "漢字 🤖")
-    plots._save(curve(run, "test_accuracy", False, LIGHT), tmp_path / "out.png")
+    page.save(curve(run, "test_accuracy", False, LIGHT), tmp_path / "out.png")

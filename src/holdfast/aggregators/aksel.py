@@ -47,10 +47,6 @@ class Aksel(Robust, Weighing):
         "half", description="how many rows to average: half of them, rounded up, or the rest without f"
     )
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal weights on the c rows nearest to the median."""
         count = (rows.rows + 1) // 2 if self.c == "half" else rows.rows - self.f

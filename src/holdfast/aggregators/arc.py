@@ -34,10 +34,6 @@ class Arc(Robust, Shrinking):
         Allouah et al., "Adaptive Gradient Clipping for Robust Federated Learning" (ICLR 2025), Algorithm 2.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def most(self, lengths_M: Tensor) -> Tensor:
         """(…, 1) the greatest length that is left without the k greatest."""
         rows = lengths_M.shape[-1]

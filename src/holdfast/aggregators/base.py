@@ -19,7 +19,17 @@ from holdfast.errors import InputError
 from holdfast.kernels import Ranks
 from holdfast.types import State
 
-__all__ = ["Aggregator", "Chain", "CoordinateWise", "Mixing", "PreAggregator", "Robust", "Weighing", "round_of"]
+__all__ = [
+    "Aggregator",
+    "Chain",
+    "CoordinateWise",
+    "Mixing",
+    "OfMixtures",
+    "PreAggregator",
+    "Robust",
+    "Weighing",
+    "round_of",
+]
 
 
 class Aggregator(Component):
@@ -93,6 +103,10 @@ class Aggregator(Component):
         """The least number of rows that this very rule, with its own f, accepts."""
         return self.requires(self.tolerates)
 
+    def each(self) -> tuple[Aggregator, ...]:
+        """The rule; of a chain, its stages."""
+        return (self,)
+
     def check(self, rows: int) -> None:
         """Refuse a number of rows with which the rule cannot keep its promise.
 
@@ -155,6 +169,20 @@ def _check_weights(x_MD: Tensor, weights_M: Tensor | None) -> None:
         )
 
 
+class OfMixtures(Aggregator):
+    """A rule that takes rows as the stages before have mixed them, without seeing them written down."""
+
+    def aggregate(
+        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
+    ) -> tuple[State, Tensor]:
+        """The new state and the (…, D) aggregate of the (…, M, D) rows."""
+        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
+
+    @abstractmethod
+    def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
+        """The same of mixtures."""
+
+
 class Robust(Aggregator):
     """A rule that tolerates f arbitrary rows."""
 
@@ -165,8 +193,12 @@ class Robust(Aggregator):
         """The declared f."""
         return self.f
 
+    def requires(self, f: int) -> int:
+        """2f + 1 rows: an honest majority, without which no rule can tell the honest from the others."""
+        return 2 * f + 1
 
-class CoordinateWise(Aggregator):
+
+class CoordinateWise(OfMixtures):
     """A rule that looks at the ordered values of each coordinate alone; a value that is not finite is missing."""
 
     takes_missing: ClassVar[bool] = True
@@ -175,29 +207,17 @@ class CoordinateWise(Aggregator):
     def ranks(self, rows: int) -> Ranks:
         """Which ranks of so many rows the rule takes the mean of."""
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) aggregate of the (…, M, D) rows."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
         """The same of mixtures, each block of columns mixed in the cache."""
         return state, rows.ordered(self.ranks(rows.rows))
 
 
-class Weighing(Aggregator):
+class Weighing(OfMixtures):
     """A rule whose result is a weighted sum of the rows, with weights told from how the rows lie to each other."""
 
     @abstractmethod
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The new state and the (…, M) weights of the rows in the result; 0 keeps a row out, whatever it holds."""
-
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state and the (…, D) weighted sum of the (…, M, D) rows."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
 
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
         """The same of mixtures, told from the geometry of the rows."""
@@ -205,7 +225,7 @@ class Weighing(Aggregator):
         return state, rows.combined(weights_Q)
 
 
-class PreAggregator(Aggregator):
+class PreAggregator(OfMixtures):
     """A stage before a rule: rows in, rows out."""
 
     @abstractmethod
@@ -223,14 +243,8 @@ class PreAggregator(Aggregator):
         """How many rows the stage makes of so many; as many by default."""
         return rows
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """Transform, then take the (weighted) mean: what the stage does when it stands alone."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of rows that the stages before have mixed."""
+        """Transform, then take the (weighted) mean: what the stage does when it stands alone."""
         state, rows = self.transform_rows(state, rows, pivot_D)
         return state, rows.combined(shares(rows.rows, rows.weights_Q))
 
@@ -294,6 +308,10 @@ class Chain(Aggregator):
         """
         for stage, some in self._fed(rows):
             stage.check(some)
+
+    def each(self) -> tuple[Aggregator, ...]:
+        """Its stages."""
+        return self.stages
 
     @property
     def trusted_node(self) -> int | None:

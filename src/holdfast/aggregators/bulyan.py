@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from holdfast.aggregators.base import Robust
+from holdfast.aggregators.base import OfMixtures, Robust
 from holdfast.aggregators.mixture import Mixture
 from holdfast.aggregators.scores import least
 from holdfast.kernels import Ranks
@@ -14,7 +14,7 @@ from holdfast.types import State
 __all__ = ["Bulyan", "left_scores"]
 
 
-class Bulyan(Robust):
+class Bulyan(Robust, OfMixtures):
     """The mean of the values of each coordinate that lie nearest to its median, among rows that Krum selects.
 
     Bulyan_d = 1 / β · Σ_{y ∈ N_β(med_d)} y,  θ = n - 2f,  β = θ - 2f
@@ -44,14 +44,8 @@ class Bulyan(Robust):
         """4f + 3 rows, so that in each coordinate a majority of honest values surrounds the median."""
         return 4 * f + 3
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) aggregate of the (…, M, D) rows."""
-        return self.aggregate_rows(state, Mixture(x_MD), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of mixtures."""
+        """The state, unchanged, and the (…, D) aggregate of the (…, M, D) rows."""
         chosen_SM = self.chosen(rows).double()
         shares_SM = chosen_SM / chosen_SM.sum(-1, keepdim=True)  # of nobody NaN: missing in every coordinate
         return state, rows.mixed(shares_SM).ordered(self.ranks(shares_SM.shape[-2]))

@@ -35,10 +35,6 @@ class Caf(Robust, Weighing):
         Allouah et al., "Towards Trustworthy Federated Learning with Untrusted Participants" (ICML 2025).
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and the weights under which the rows vary least."""
         squared_MM, whole_M = rows.geometry.between_MM, rows.geometry.whole_M

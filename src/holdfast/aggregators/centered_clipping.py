@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.aggregators.base import Aggregator
+from holdfast.aggregators.base import OfMixtures
 from holdfast.aggregators.lengths import lengths, shrinkage
 from holdfast.aggregators.mixture import Mixture
 from holdfast.types import State
@@ -14,7 +14,7 @@ from holdfast.types import State
 __all__ = ["CenteredClipping"]
 
 
-class CenteredClipping(Aggregator):
+class CenteredClipping(OfMixtures):
     """The centre of the last round, moved by the mean of the clipped differences to the rows, some times over.
 
     v ← v + 1/n · Σ_i min(1, τ / ‖x_i - v‖) · (x_i - v),  L times
@@ -42,14 +42,8 @@ class CenteredClipping(Aggregator):
     tau: float = Field(10.0, gt=0, description="the greatest distance to a row that counts in full, a Euclidean norm")
     iterations: int = Field(1, ge=1, description="how many times the centre moves each round")
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state with the new centre, and the (…, D) centre itself."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of mixtures."""
+        """The state with the new centre, and the (…, D) centre itself."""
         start_D = rows.x_MD.new_zeros(()) if pivot_D is None else pivot_D
         shape = (*rows.x_MD.shape[:-2], rows.x_MD.shape[-1])
         centre_D = state.get("centre", start_D).to(rows.x_MD).expand(shape)

@@ -36,10 +36,6 @@ class Cge(Robust, Weighing):
         Gradient Elimination" (DSN-W 2021), whose sum is a mean here.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal weights on the n - f shortest rows."""
         lengths_M = lengths(rows)

@@ -47,10 +47,6 @@ class ClippedGossip(Robust, Weighing):
     on_graphs_only: ClassVar[bool] = True
     tau: float | None = Field(None, gt=0, description="the radius, a Euclidean distance; none adapts it to the rows")
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and the weights of the clipped mixing."""
         distances_M = from_own(rows)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.aggregators.base import Aggregator, round_of
+from holdfast.aggregators.base import OfMixtures, round_of
 from holdfast.aggregators.median import Median
 from holdfast.aggregators.mixture import Mixture
 from holdfast.errors import InputError
@@ -18,7 +18,7 @@ from holdfast.types import State
 __all__ = ["Condense"]
 
 
-class Condense(Aggregator):
+class Condense(OfMixtures):
     """In each coordinate the median with probability p, else the value of a given row.
 
     C_d = median_i(x_id) with probability p, else x_rd
@@ -64,14 +64,8 @@ class Condense(Aggregator):
             required = f"be less than the number of rows, here {rows}"
             raise InputError("row", required, self.row, "Use a lower row, or more rows.")
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) choice."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of mixtures."""
+        """The state, unchanged, and the (…, D) choice."""
         median_D = rows.ordered(Median().ranks(rows.rows))
         row_D = rows.combined(torch.eye(rows.rows, dtype=torch.float64)[self.row])
         draws_D = torch.rand(median_D.shape[-1], generator=generator(self.seed, "condense", round_of(state)))

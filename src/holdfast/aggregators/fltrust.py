@@ -6,14 +6,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.aggregators.base import Aggregator
+from holdfast.aggregators.base import OfMixtures
 from holdfast.aggregators.mixture import Mixture
 from holdfast.types import State
 
 __all__ = ["Fltrust"]
 
 
-class Fltrust(Aggregator):
+class Fltrust(OfMixtures):
     """The rows at the length of a trusted row, weighed by how far they point the same way.
 
     FLTrust = Σ_i t_i · ‖v‖ / ‖x_i‖ · x_i / Σ_i t_i,  t_i = max(0, ⟨x_i, v⟩ / (‖x_i‖ ‖v‖))
@@ -40,14 +40,8 @@ class Fltrust(Aggregator):
         """The node that computes on clean data."""
         return self.trusted
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) trusted sum of the (…, M, D) rows."""
-        return self.aggregate_rows(state, Mixture(x_MD), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of mixtures."""
+        """The state, unchanged, and the (…, D) trusted sum of the (…, M, D) rows."""
         inner_M, lengths_M, length = _compared(rows, pivot_D)
         cosine_M = inner_M / lengths_M / length
         trust_M = cosine_M.where(cosine_M > 0, 0)

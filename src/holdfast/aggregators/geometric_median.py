@@ -47,10 +47,6 @@ class GeometricMedian(Robust, Weighing):
     iterations: int = Field(100, ge=1, description="how many steps to take at most")
     smoothing: float = Field(1e-6, gt=0, description="ν, the least distance that a row counts with, in the rows' unit")
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and the weights of the rows in their median."""
         radius_M = _radius(rows.geometry).clamp(min=self.smoothing)

@@ -43,10 +43,6 @@ class Ios(Robust, Weighing):
 
     on_graphs_only: ClassVar[bool] = True
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and the weights of the rows that are left."""
         squared_MM, whole_M = rows.geometry.between_MM, rows.geometry.whole_M

@@ -57,14 +57,9 @@ class Shrinking(PreAggregator):
         self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
     ) -> tuple[State, Tensor, Tensor | None]:
         """The state, unchanged, the (…, M, D) shorter rows and their weights."""
-        state, rows = self.transform_rows(state, Mixture(x_MD, weights_M), pivot_D)
-        return state, rows.tensor(), rows.weights_Q
-
-    def transform_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Mixture]:
-        """The same of mixtures."""
-        lengths_M, x_MD = lengths(rows), rows.tensor()
+        lengths_M = lengths(Mixture(x_MD))
         scale_M = shrinkage(lengths_M, self.most(lengths_M))
         root_M1 = scale_M.sqrt().unsqueeze(-1).to(x_MD)  # half of it at a time: all of it may be too small a number
         short_MD = (x_MD * root_M1).mul_(root_M1)
         short_MD[scale_M == 0] = 0
-        return state, Mixture(short_MD, rows.weights_Q)
+        return state, short_MD, weights_M

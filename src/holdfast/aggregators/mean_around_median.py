@@ -30,10 +30,6 @@ class MeanAroundMedian(Robust, CoordinateWise):
         Xie, Koyejo & Gupta, "Generalized Byzantine-tolerant SGD" (2018), Definition 7.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def ranks(self, rows: int) -> Ranks:
         """The middle one or two, and how many values around them to keep."""
         return Ranks.of(rows, lambda m: ((m - 1) // 2, m // 2 + 1), lambda m: max(1, m - self.f))

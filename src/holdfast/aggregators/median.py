@@ -38,10 +38,6 @@ class Median(Robust, CoordinateWise):
 
     upper: bool = Field(False, description="whether an even number of values yields the greater of the middle two")
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def ranks(self, rows: int) -> Ranks:
         """The middle one or two."""
         return Ranks.of(rows, lambda m: (m // 2 if self.upper else (m - 1) // 2, m // 2 + 1))

@@ -46,10 +46,6 @@ class MinimumDiameter(Robust, Weighing):
 
     f: int = Field(1, ge=0, le=MOST_F, description="how many Byzantine rows the rule must tolerate, at most 32")
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal weights on the closest rows."""
         squared_MM = rows.geometry.between_MM

@@ -39,10 +39,6 @@ class Nna(Robust, Weighing):
 
     on_graphs_only: ClassVar[bool] = True
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal weights on the own row and those nearest to it."""
         distances_M = from_own(rows)

@@ -37,10 +37,6 @@ class Nnm(Robust, Mixing):
         2023), Algorithm 2.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def share(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal shares of each row's nearest, which itself is at distance 0."""
         squared_MM = rows.geometry.between_MM

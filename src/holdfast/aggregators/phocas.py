@@ -32,10 +32,6 @@ class Phocas(Robust, CoordinateWise):
         Definition 8.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def ranks(self, rows: int) -> Ranks:
         """What the trimmed mean takes, and how many values around it to keep."""
         return Ranks.of(rows, lambda m: trimmed(m, self.f), lambda m: max(1, m - self.f))

@@ -8,14 +8,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.aggregators.base import Aggregator
+from holdfast.aggregators.base import OfMixtures
 from holdfast.aggregators.mixture import Mixture
 from holdfast.types import State
 
 __all__ = ["SignMajority"]
 
 
-class SignMajority(Aggregator):
+class SignMajority(OfMixtures):
     """A fixed step in each coordinate, of the sign that most rows have there.
 
     SM_d = step · sign(Σ_i sign(x_id))
@@ -39,14 +39,8 @@ class SignMajority(Aggregator):
 
     step: float = Field(1.0, gt=0, description="how far each coordinate moves, before the learning rate")
 
-    def aggregate(
-        self, state: State, x_MD: Tensor, weights_M: Tensor | None = None, pivot_D: Tensor | None = None
-    ) -> tuple[State, Tensor]:
-        """The state, unchanged, and the (…, D) steps."""
-        return self.aggregate_rows(state, Mixture(x_MD, weights_M), pivot_D)
-
     def aggregate_rows(self, state: State, rows: Mixture, pivot_D: Tensor | None = None) -> tuple[State, Tensor]:
-        """The same of mixtures, block by block."""
+        """The state, unchanged, and the (…, D) steps."""
         return state, torch.cat([self.step * _majority(x_MC) for x_MC in rows.blocks()], -1)
 
 

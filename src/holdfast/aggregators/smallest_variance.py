@@ -47,10 +47,6 @@ class SmallestVariance(Robust, Weighing):
         Allouah et al., "On the Privacy-Robustness-Utility Trilemma in Distributed Learning" (ICML 2023).
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def check(self, rows: int) -> None:
         """Refuse a number of rows with which the rule cannot keep its promise, or would not end.
 

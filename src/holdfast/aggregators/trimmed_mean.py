@@ -35,10 +35,6 @@ class TrimmedMean(Robust, CoordinateWise):
         Definition 2.
     """
 
-    def requires(self, f: int) -> int:
-        """2f + 1 rows: an honest majority."""
-        return 2 * f + 1
-
     def ranks(self, rows: int) -> Ranks:
         """All but the f least and the f greatest."""
         return Ranks.of(rows, lambda m: trimmed(m, self.f))

@@ -5,17 +5,13 @@ Everything is read from the run directory. Only plots whose data exist are drawn
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from holdfast.record.curves import curve, has_band, has_bytes, has_curve
 from holdfast.record.files import safe_name
+from holdfast.record.page import Plot, draw
 from holdfast.record.pictures import (
     MOST_GRAPH_NODES,
     balance,
@@ -26,34 +22,9 @@ from holdfast.record.pictures import (
     spread_metric,
 )
 from holdfast.record.run_data import Run, load_run
-from holdfast.record.theme import DARK, LIGHT, Theme
 from holdfast.record.wording import quality, title
 
 __all__ = ["Plot", "draw_plots", "write_plots"]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One plot of a run.
-
-    Attributes:
-        stem: its file name without the ending.
-        caption: what it shows, in one sentence.
-        draw: makes the figure in a theme.
-        wide: whether it wants the whole width of a page.
-        pair: whether it is a curve, of which two stand side by side.
-    """
-
-    stem: str
-    caption: str
-    draw: Callable[[Theme], Figure]
-    wide: bool = False
-    pair: bool = False
-
-    def path(self, directory: Path, theme: Theme = LIGHT) -> Path:
-        """Where the picture lies in the run directory."""
-        folder = directory / "plots" / ("dark" if theme is DARK else "")
-        return folder / f"{self.stem}.png"
 
 
 def write_plots(directory: Path) -> list[Path]:
@@ -75,18 +46,8 @@ def write_plots(directory: Path) -> list[Path]:
 def draw_plots(run: Run) -> list[Plot]:
     """Draw every plot of a run that was read, in both themes, and say what they are."""
     plots = list(_plots(run))
-    for theme in (LIGHT, DARK):
-        for plot in plots:
-            _save(plot.draw(theme), plot.path(run.directory, theme))
+    draw(plots, run.directory)
     return plots
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name may be written in any script
-        figure.savefig(path, format="png", metadata={"Software": "Holdfast"})
 
 
 def _plots(run: Run) -> Iterator[Plot]:

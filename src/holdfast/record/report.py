@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
-from holdfast.record.files import write_atomically
-from holdfast.record.plots import Plot, draw_plots
+from holdfast.record.page import picture, write_page
+from holdfast.record.plots import draw_plots
 from holdfast.record.run_data import Run, load_run
 from holdfast.record.summary import derive
 from holdfast.record.theme import DARK, LIGHT
-from holdfast.record.wording import KINDS, human_bytes, human_time, less_is_better, quality, shown, title
+from holdfast.record.wording import KINDS, human_bytes, human_time, less_is_better, listed, quality, shown, title
 
 __all__ = ["verdict", "write_report"]
 
@@ -37,16 +34,8 @@ def write_report(directory: Path) -> Path:
     run = load_run(directory)
     summary = run.summary or derive(run, {})
     path = run.directory / "report.html"
-    write_atomically(path, _template().render(_page(run, summary)))
+    write_page(path, "report.html", _page(run, summary))
     return path
-
-
-def _template() -> Template:
-    loader = PackageLoader("holdfast.record", "")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html")
 
 
 def _page(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +48,8 @@ def _page(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": verdict(summary),
         "headings": _headings(variants),
         "rows": [_row(name, told, _metrics(variants), _place(run, name)) for name, told in variants.items()],
-        "curves": [_picture(run, plot) for plot in plots if plot.pair],
-        "pictures": [_picture(run, plot) for plot in plots if not plot.pair],
+        "curves": [picture(plot, run.directory) for plot in plots if plot.pair],
+        "pictures": [picture(plot, run.directory) for plot in plots if not plot.pair],
         "kinds": _kinds(variants),
         "variants": list(variants),
         "engines": [_engine(name, told) for name, told in variants.items()],
@@ -138,15 +127,6 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _picture(run: Run, plot: Plot) -> dict[str, Any]:
-    light, dark = (_data_uri(plot.path(run.directory, theme)) for theme in (LIGHT, DARK))
-    return {"caption": plot.caption, "light": light, "dark": dark, "wide": plot.wide}
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
 def verdict(summary: Mapping[str, Any]) -> str:
     """What came out, in one paragraph.
 
@@ -191,7 +171,7 @@ def _others(ranked: list[str], values: Mapping[str, str]) -> str:
     if not ranked:
         return ""
     if len(ranked) <= 3:
-        return "; " + _and(f"{name} ends at {values[name]}" for name in ranked)
+        return "; " + listed(f"{name} ends at {values[name]}" for name in ranked)
     first, last = ranked[0], ranked[-1]
     return f"; the other {len(ranked)} end between {values[last]} ({last}) and {values[first]} ({first})"
 
@@ -200,7 +180,7 @@ def _troubles(variants: Mapping[str, Any]) -> str:
     words = {"diverged": "diverged", "failed": "failed", "interrupted": "was interrupted"}
     ended = [(name, told) for name, told in variants.items() if told["status"] in words]
     parts = [f"{name} {words[told['status']]} after {_rounds(told)}" for name, told in ended]
-    return _and(parts) + "." if parts else ""
+    return listed(parts) + "." if parts else ""
 
 
 def _liars(variants: Mapping[str, Any]) -> str:
@@ -221,11 +201,6 @@ def _events(variants: Mapping[str, Any]) -> str:
     totals.pop("byzantine", None)
     if not totals:
         return "Nothing went wrong on the way."
-    counts = _and(f"{kind.replace('_', ' ')} ({count})" for kind, count in totals.items())
+    counts = listed(f"{kind.replace('_', ' ')} ({count})" for kind, count in totals.items())
     over_all = ", over all variants" if len(variants) > 1 else ""
     return f"Recorded on the way{over_all}: {counts}."
-
-
-def _and(parts: Iterable[str]) -> str:
-    *head, last = parts
-    return f"{', '.join(head)} and {last}" if head else last

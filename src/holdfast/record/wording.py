@@ -13,6 +13,7 @@ __all__ = [
     "is_counter",
     "is_share",
     "less_is_better",
+    "listed",
     "quality",
     "shown",
     "title",
@@ -145,3 +146,14 @@ def human_time(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Words in a row, the last after an "and".
+
+    Example:
+        >>> listed(["lost", "late", "stale"])
+        'lost, late and stale'
+    """
+    *head, last = parts
+    return f"{', '.join(head)} and {last}" if head else last

@@ -154,14 +154,14 @@ def curves(lines: Sequence[Line], heading: str, x: str, each: str, metric: str, 
     dress(axes, theme, literal(heading, 60), literal(x))
     numbers = sorted({number for line in lines for number, _ in line.points})
     done = [t.mean for line in lines for _, t in line.points if t.status == "done"]
-    logarithmic = bool(done) and not metric.endswith("accuracy") and 0 < min(done) * _DECADES_FROM < max(done)
+    logarithmic = bool(done) and not is_share(metric) and 0 < min(done) * _DECADES_FROM < max(done)
     if logarithmic:
         axes.set_yscale("log")
     place = _x_axis(axes, numbers)
     for order, line in enumerate(lines):
         beside = 0.012 if any(tile.std for one in lines for _, tile in one.points) else 0.0  # so that bars stay apart
         _line(axes, line, place, (order - (len(lines) - 1) / 2) * beside, theme)
-    if metric.endswith("accuracy") and done and min(done) >= 0 and max(done) <= 1:
+    if is_share(metric) and done and min(done) >= 0 and max(done) <= 1:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.03), min(high, 1.03))
     value_axis(axes, metric, logarithmic)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from holdfast.record.files import write_atomically
+from holdfast.record.page import draw, picture, write_page
 from holdfast.record.summary import machine
 from holdfast.record.theme import DARK, LIGHT
 from holdfast.record.wording import human_bytes, human_time, shown, title
@@ -22,7 +15,7 @@ from holdfast.sweep.grid import Sweep
 from holdfast.sweep.results import Record, metrics_of
 from holdfast.sweep.robust import Breakdown, Tile
 from holdfast.sweep.table import chosen_metric
-from holdfast.sweep.views import Picture, View, sections
+from holdfast.sweep.views import View, sections
 from holdfast.sweep.words import beyond, verdict
 
 __all__ = ["write_report"]
@@ -42,13 +35,8 @@ def write_report(directory: Path, described: Sweep, records: Sequence[Record], k
     Returns:
         The path of the report.
     """
-    loader = PackageLoader("holdfast.record", "")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     path = directory / "report.html"
-    page = _page(directory, described, records, keep)
-    write_atomically(path, environment.get_template("sweep.html").render(page))
+    write_page(path, "sweep.html", _page(directory, described, records, keep))
     return path
 
 
@@ -56,13 +44,14 @@ def _page(directory: Path, described: Sweep, records: Sequence[Record], keep: fl
     """What the template shows, every number as text already."""
     metrics = metrics_of(records)
     view = View(described.axes, records, chosen_metric(records), keep) if metrics else None
-    drawn = [(h, [_drawn(directory, p) for p in pictures]) for h, pictures in sections(view)] if view else []
+    parts = list(sections(view)) if view else []
+    draw([plot for _, plots in parts for plot in plots], directory)
     return {
         "name": described.name,
         "version": version("holdfast"),
         "verdict": verdict(view, records),
         "breakdowns": _breakdowns(view) if view else [],
-        "sections": drawn,
+        "sections": [(heading, [picture(plot, directory) for plot in plots]) for heading, plots in parts],
         "axes": [axis.name for axis in described.axes],
         "headings": [*(title(metric) for metric in metrics[:3]), "Rounds", "Time", "Sent up"],
         "rows": [_row(record, metrics[:3]) for record in records[:MOST_ROWS]],
@@ -112,24 +101,3 @@ def _tile(metric: str, found: Tile | None) -> str:
         return ""
     spread = f" ± {shown(metric, found.std)}" if found.count > 1 else ""
     return shown(metric, found.mean) + spread
-
-
-def _drawn(directory: Path, picture: Picture) -> dict[str, Any]:
-    """A picture in both themes, each also as a file."""
-    uris = {}
-    for theme in (LIGHT, DARK):
-        folder = directory / "plots" / ("dark" if theme is DARK else "")
-        folder.mkdir(parents=True, exist_ok=True)
-        content = _png(picture.draw(theme))
-        (folder / f"{picture.stem}.png").write_bytes(content)
-        uris[theme.name] = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-    return {"caption": picture.caption, "wide": picture.wide, **uris}
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a label may be written in any script
-        figure.savefig(buffer, format="png", metadata={"Software": "Holdfast"})
-    return buffer.getvalue()

@@ -5,34 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from matplotlib.figure import Figure
-
 from holdfast.record.files import safe_name
-from holdfast.record.theme import Theme
+from holdfast.record.page import Plot
 from holdfast.record.wording import less_is_better, title
 from holdfast.sweep.axes import Axis
 from holdfast.sweep.pictures import Grid, Line, curves, heat, is_wide, scale
 from holdfast.sweep.results import MEASURED, Record
 from holdfast.sweep.robust import Breakdown, Roles, Tile, breakdown, over_seeds, roles, tile, worst_over
 
-__all__ = ["Picture", "View", "in_order", "sections"]
+__all__ = ["View", "in_order", "sections"]
 
 MOST_PANELS = 24
 """Of more combinations of the other axes, the report shows so many."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture: its file name without the ending, what it shows, how to draw it, and whether it is wide."""
-
-    stem: str
-    caption: str
-    draw: Callable[[Theme], Figure]
-    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +104,7 @@ def in_order(axis: Axis) -> list[str]:
     return [point.label for point in points]
 
 
-def sections(view: View) -> Iterator[tuple[str, list[Picture]]]:
+def sections(view: View) -> Iterator[tuple[str, list[Plot]]]:
     """The pictures of a report under their headings."""
     attack = view.roles.attack
     left = [axis for axis in view.ranked if axis is not attack]
@@ -127,7 +115,7 @@ def sections(view: View) -> Iterator[tuple[str, list[Picture]]]:
         yield "Results", [*_heats(view, view.ranked, view.records, ""), *_curves(view, left)]
 
 
-def _heats(view: View, axes: Sequence[Axis], records: Sequence[Record], what: str) -> Iterator[Picture]:
+def _heats(view: View, axes: Sequence[Axis], records: Sequence[Record], what: str) -> Iterator[Plot]:
     """Heat maps over the first two axes, one for each combination of the others."""
     down, across, rest = axes[0], axes[1] if len(axes) > 1 else None, axes[2:]
     grids = [
@@ -138,7 +126,7 @@ def _heats(view: View, axes: Sequence[Axis], records: Sequence[Record], what: st
     for name, grid in grids:
         caption = _heat_caption(view, grid, what, name)
         stem = _stem("heat", what, name)
-        yield Picture(stem, caption, partial(heat, grid, norm), is_wide(grid))
+        yield Plot(stem, caption, partial(heat, grid, norm), is_wide(grid))
 
 
 def _stem(*words: str) -> str:
@@ -171,7 +159,7 @@ def _heat_caption(view: View, grid: Grid, what: str, name: str) -> str:
     return f"{title(view.metric)} by {by}{where}{told}.{notes}"
 
 
-def _curves(view: View, axes: Sequence[Axis]) -> Iterator[Picture]:
+def _curves(view: View, axes: Sequence[Axis]) -> Iterator[Plot]:
     """Curves over f, or else over the axis with most numbers, one line for each value of the next axis."""
     able = [axis for axis in axes if len(axis.points) > 1 and axis is not view.roles.seed]
     numeric = [axis for axis in able if all(point.number is not None for point in axis.points)]
@@ -186,7 +174,7 @@ def _curves(view: View, axes: Sequence[Axis]) -> Iterator[Picture]:
         heading = ", ".join(word for word in (title(view.metric), case, name) if word)
         stem = _stem("curve", case, name)
         draw = partial(curves, lines, heading, x.name, others[0].name if others else "", view.metric)
-        yield Picture(stem, _curve_caption(view, lines, x, name), draw)
+        yield Plot(stem, _curve_caption(view, lines, x, name), draw)
 
 
 def _lines(view: View, records: Sequence[Record], x: Axis, each: Axis | None) -> list[Line]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from holdfast.record.wording import less_is_better, shown, title
+from holdfast.record.wording import less_is_better, listed, shown, title
 from holdfast.sweep.results import Record
 from holdfast.sweep.robust import Breakdown, over_seeds
 from holdfast.sweep.views import View, in_order
@@ -56,7 +56,7 @@ def _counts(records: Sequence[Record]) -> str:
         for status, text in words.items()
         if counts[status]
     ]
-    return f"Of {len(records)} cells, {_and(parts)}."
+    return f"Of {len(records)} cells, {listed(parts)}."
 
 
 def _breakdowns(view: View, panel: str, found: Sequence[Breakdown]) -> str:
@@ -67,7 +67,9 @@ def _breakdowns(view: View, panel: str, found: Sequence[Breakdown]) -> str:
         groups.setdefault(each.holds, []).append(_rule(view, each))
     order = [*reversed(in_order(f)), None]
     ranked = [(label, groups[label]) for label in order if label in groups]
-    parts = [f"{f'up to {f.name} = {label}' if label else f'at no {f.name}'} {_and(rules)}" for label, rules in ranked]
+    parts = [
+        f"{f'up to {f.name} = {label}' if label else f'at no {f.name}'} {listed(rules)}" for label, rules in ranked
+    ]
     case = "under the worst attack " if view.roles.attack else ""
     start = f"With {panel}, at" if panel else "At"
     return f"{start} least {100 * view.keep:g}% of the quality is left {case}{'; '.join(parts)}."
@@ -110,8 +112,3 @@ def _extremes(view: View) -> str:
     name = title(view.metric).lower()
     worst = f", and the worst is {told(ranked[-1])}" if len(ranked) > 1 else ""
     return f"The best {name} is {told(ranked[0])}{worst}."
-
-
-def _and(parts: Iterable[str]) -> str:
-    *head, last = parts
-    return f"{', '.join(head)} and {last}" if head else last
