@@ -77,9 +77,8 @@ def _products(rows: Mixture, centre_D: Tensor) -> Tensor:
     Unlike squared distances they tell in which direction a row lies however far away it is: a product is as exact as
     ‖x_i - v‖ · ‖x_j - v‖ is large, a squared distance only as the greater of the two squares.
     """
-    products_MM, start = torch.zeros((), dtype=torch.float64, device=centre_D.device), 0
-    for x_MC in rows.blocks():
-        stop = start + x_MC.shape[-1]
-        apart_MC = x_MC.double() - centre_D[..., start:stop].unsqueeze(-2).double()
-        products_MM, start = products_MM + apart_MC @ apart_MC.mT, stop
+    products_MM = torch.zeros((), dtype=torch.float64, device=centre_D.device)
+    for x_MC, centre_C in rows.blocks_beside(centre_D):
+        apart_MC = x_MC.double() - centre_C.unsqueeze(-2).double()
+        products_MM = products_MM + apart_MC @ apart_MC.mT
     return products_MM

@@ -54,12 +54,11 @@ class Fltrust(OfMixtures):
 
 def _compared(rows: Mixture, pivot_D: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """(…, M) ⟨x_i, v⟩ and ‖x_i‖, and (…, 1) ‖v‖, summed in float64: next to a long row, distances would not tell."""
-    start, sums = 0, []
-    for x_MC in rows.blocks():
-        stop = start + x_MC.shape[-1]
-        x_MC, v_C = x_MC.double(), (x_MC[..., 0, :] if pivot_D is None else pivot_D[..., start:stop]).double()
+    sums = []
+    v_D = rows.combined(torch.eye(rows.rows, dtype=torch.float64)[0]) if pivot_D is None else pivot_D
+    for x_MC, v_C in rows.blocks_beside(v_D):
+        x_MC, v_C = x_MC.double(), v_C.double()
         inner_M = (x_MC @ v_C.unsqueeze(-1)).squeeze(-1)
         sums.append(torch.cat([inner_M, x_MC.square().sum(-1), v_C.square().sum(-1, keepdim=True)], dim=-1))
-        start = stop
     total, count = torch.stack(sums).sum(0), rows.rows
     return total[..., :count], total[..., count:-1].sqrt(), total[..., -1:].sqrt()

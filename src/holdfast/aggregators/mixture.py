@@ -76,3 +76,8 @@ class Mixture:
         """The mixtures in blocks of columns, (…, Q, C)."""
         for x_MC in kernels.blocks(self.x_MD):
             yield x_MC if self.shares_QM is None else kernels.mixed(x_MC, self.shares_QM)
+
+    def blocks_beside(self, row_D: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same blocks, each beside those columns of a (…, D) row."""
+        for x_QC, columns in zip(self.blocks(), kernels.spans(self.x_MD), strict=True):
+            yield x_QC, row_D[..., columns]

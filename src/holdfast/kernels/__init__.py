@@ -24,6 +24,7 @@ __all__ = [
     "mixed",
     "ordered",
     "present_mean",
+    "spans",
     "squared_distances",
     "squared_distances_by_blocks",
     "squared_lengths",
