@@ -16,7 +16,7 @@ from holdfast.problems import Task
 
 from ...tiny import Cut, Line, half_square
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a test that waits in vain fails."""
 
 
@@ -82,9 +82,10 @@ class Gates:
         """Let a node wait in its next batch, or after so many more."""
         _write(self.gate(node), passes)
 
-    def reached(self, node: int) -> None:
-        """Wait until a node stands at its gate."""
-        until(self.gate(node).with_suffix(".reached").exists, f"node {node} at its gate")
+    def reached(self, node: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Wait until a node stands at its gate, and meanwhile do something again and again."""
+        there = self.gate(node).with_suffix(".reached")
+        until(lambda: (meanwhile(), there.exists())[1], f"node {node} at its gate")
 
     def open(self, node: int) -> None:
         """Let a node go on."""
