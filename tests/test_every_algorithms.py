@@ -13,8 +13,9 @@ from holdfast.catalogue import build, catalogue
 from holdfast.cohort import Cohort
 from holdfast.packet import Packet
 from holdfast.parts import ServerSide
-from holdfast.round import merge_server, speak
+from holdfast.round import merge_server, read, speak
 from holdfast.runtimes.simulation import Simulation
+from holdfast.tell import tell
 from holdfast.types import State
 
 from .contract import check_component
@@ -87,10 +88,11 @@ def test_two_rounds_move_a_finite_model(name: str) -> None:
 def test_says_what_it_announces(name: str) -> None:
     sim = simulation(**fields(name))
     algorithm, parts = sim.run.parts.algorithm, sim.run.parts
-    heard = algorithm.broadcast(sim.server.algorithm) if isinstance(algorithm, ServerAlgorithm) else None
+    heard = tell(parts, sim.server, 1, sim.run.everyone) if isinstance(algorithm, ServerAlgorithm) else None
     (spoken,), _ = speak(parts, sim.nodes, [sim.run.cohort(sim.run.everyone, 1)], heard)
     assert tuple(spoken.message.channels) == algorithm.says
-    assert {x_KD.shape for x_KD in spoken.message.channels.values()} == {(NODES, parts.initial_D.numel())}
+    said = {name: x_KD.shape for name, x_KD in spoken.message.channels.items()}
+    assert said == {name: (NODES, width) for name, width in algorithm.widths(parts.layout).items()}
 
 
 @every
@@ -162,11 +164,12 @@ def test_the_order_of_arrival_does_not_matter(name: str) -> None:
     for round in (1, 2):  # the messages of round 1 come late
         cohort = sim.run.cohort(sim.run.everyone, round)
         hosts = [cohort.rows(np.array(nodes)) for nodes in ([4], [0, 3], [2], [1])]
-        packets += speak(parts, sim.nodes, hosts, algorithm.broadcast(sim.server.algorithm))[1]
+        packets += speak(parts, sim.nodes, hosts, tell(parts, sim.server, round, sim.run.everyone))[1]
 
     def merged(order: list[int]) -> State:
-        server = ServerSide(algorithm.start(parts.initial_D))
-        assert merge_server(parts, server, [packets[i] for i in order], 2, sim.log)
+        server = ServerSide(algorithm.start(parts.initial_D, parts.layout))
+        inbox = read(parts, [packets[i] for i in order], 2, np.zeros(0, dtype=np.int64))
+        assert merge_server(parts, server, inbox, 2, sim.log)
         return server.algorithm
 
     first, *others = (

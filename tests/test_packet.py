@@ -79,17 +79,12 @@ def test_it_survives_a_checkpoint(name: str | None) -> None:
 def test_its_bytes_are_those_on_the_wire(name: str | None) -> None:
     alone = packet(name, np.array([5]))
     tensors = {f"{c}.{n}": t for c, payload in alone.payloads.items() for n, t in payload.tensors.items()}
-    assert alone.row_bytes == sum(len(t.contiguous().view(torch.uint8).flatten()) for t in tensors.values())
+    bytes_on_wire = sum(len(t.contiguous().view(torch.uint8).flatten()) for t in tensors.values())
+    assert alone.bytes_K.tolist() == [bytes_on_wire]
     shapes = {n: (str(t.dtype).removeprefix("torch."), list(t.shape[1:])) for n, t in tensors.items()}
     assert alone.header_bytes == len(msgspec.msgpack.encode(Header(3, 5, 7.5, 2.5, shapes)))
     several = packet(name, np.array([5, 6, 7]))
-    assert (several.row_bytes, several.header_bytes) == (alone.row_bytes, alone.header_bytes)
-
-
-def test_the_header_of_a_broadcast() -> None:
-    message = Message({"x": torch.zeros(7), "c": torch.zeros(7)})
-    shapes = {"x": ("float32", [7]), "c": ("float32", [7])}
-    assert Packet.broadcast_header(message, 3) == len(msgspec.msgpack.encode(Header(3, 0, 1.0, 1.0, shapes)))
+    assert (several.bytes_K.tolist(), several.header_bytes) == ([bytes_on_wire] * 3, alone.header_bytes)
 
 
 def test_the_order_of_arrival_does_not_show() -> None:

@@ -67,6 +67,11 @@ CONDITIONS: dict[str, Fields] = {
         "attack": {"name": "sign_flip", "nodes": [0]},
         "codec": {"name": "top_k", "fraction": 0.6},
     },
+    "both_ways": {  # differences on the way down, rows of different lengths on the way up
+        "faults": LOSSES,
+        "codec": {"name": "threshold", "tau": 0.02},
+        "downlink": {"name": "delta", "codec": {"name": "top_k", "fraction": 0.7}},
+    },
     "remembering": {  # what nodes and rules remember and draw: momenta, groups, stale updates
         "attack": {"name": "stale", "nodes": [0], "from_round": 2},
         "aggregator": [{"name": "momentum"}, {"name": "bucketing", "s": 2}, {"name": "centered_clipping", "tau": 0.1}],
@@ -91,7 +96,10 @@ def fields(algorithm: str, conditions: str) -> Fields:
         partition = "iid"
     tiny: Fields = {"problem": problem, "partition": partition, "nodes": 8, "topology": topology, "seed": 7}
     component = {"name": algorithm, "batch_size": 6, "max_staleness": 1}
-    return {**tiny, "algorithm": component, **CONDITIONS[conditions]}
+    chosen = CONDITIONS[conditions]
+    if topology == "wheel":  # there is no way down
+        chosen = {key: value for key, value in chosen.items() if key != "downlink"}
+    return {**tiny, "algorithm": component, **chosen}
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -87,6 +87,9 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
         None, description="the rule that combines rows: the mean with a coordinator, mixing by W among peers"
     )
     codec: Annotated[Codec, Choice(Codec)] | None = Field(None, description="how rows are encoded; float32 without one")
+    downlink: Annotated[Codec, Choice(Codec)] | None = Field(
+        None, description="how a coordinator's broadcast is encoded; float32 without one"
+    )
     trigger: Annotated[Trigger, Choice(Trigger)] = Field(
         default_factory=partial(build, Trigger, "periodic"), description="who speaks in a round"
     )
@@ -148,6 +151,7 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
 
     def _check_parts(self) -> None:
         self._check_topology()
+        self._check_ways()
         if self.network.link == "best_effort" and isinstance(self.algorithm, PeerAlgorithm):
             remedy = "Leave it out; peers mix whole rows."
             raise InputError("network.link", "be reliable among peers", "best_effort", remedy)
@@ -171,6 +175,20 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
                 self._check_rule_among_peers(self.aggregator)
             else:
                 self._check_rule_of_coordinator(self.aggregator)
+
+    def _check_ways(self) -> None:
+        """What only a coordinator can do, and only on the way down."""
+        peers, name = isinstance(self.algorithm, PeerAlgorithm), self.algorithm.component_name()
+        if peers and self.downlink is not None:
+            remedy = "Leave it out; codec is for what peers send."
+            raise InputError("downlink", f"be left out with {name}, which has no coordinator", "a codec", remedy)
+        if peers and self.trigger.plans:
+            remedy = "Use periodic or divergence, say, which need no plan."
+            required = f"need no coordinator's plan with {name}, which has no coordinator"
+            raise InputError("trigger", required, self.trigger.component_name(), remedy)
+        if self.codec is not None and self.codec.differences:
+            remedy = "Use it as downlink; what nodes send up is a difference to the broadcast already."
+            raise InputError("codec", "tell rows, not differences to what the receiver holds", "delta", remedy)
 
     def _check_rule_among_peers(self, rule: Aggregator) -> None:
         *before, last = rule.each()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -25,11 +25,13 @@ class ServerInbox:
     Args:
         nodes_M: who spoke, sorted.
         channels: by name, the (M, D) rows as decoded.
-        combined: by name, the (D,) row that the aggregation rule made of them; empty while `ask` is consulted.
+        combined: by name, the (D,) row that the aggregation rule makes of them; empty where they are too few.
         weights_M: the weight that each row states.
         losses_M: the training loss that each row states.
         staleness_M: by how many rounds each row is late.
         parameters: how many of the D columns are parameters; the rest are buffers.
+        silent_L: who worked and kept silent, sorted.
+        population: N, how many nodes there are, at work or not.
     """
 
     nodes_M: IntArray
@@ -39,6 +41,8 @@ class ServerInbox:
     losses_M: Tensor
     staleness_M: IntArray
     parameters: int
+    silent_L: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    population: int = 0
 
 
 @dataclass(frozen=True)

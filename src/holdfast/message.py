@@ -17,20 +17,30 @@ __all__ = ["Header", "Message", "RowStore", "header_bytes"]
 
 @dataclass(frozen=True)
 class Message:
-    """What some rows say: named channels with one vector a row.
+    """What some rows say, or hear: named channels with one vector a row.
 
     Args:
         channels: by name, (K, D) rows; of a broadcast, (D,) for everyone.
         weights_K: each row's weight in the aggregate, such as its number of samples.
         losses_K: each row's training loss in this round.
+        missing: of a broadcast as nodes hear it, by channel: (K,) who was not sent it; nobody where it is not named.
+        orders_K: of a broadcast as nodes hear it: what the trigger's plan tells each node; empty without a plan.
     """
 
     channels: Mapping[str, Tensor]
     weights_K: Tensor = field(default_factory=lambda: torch.empty(0))
     losses_K: Tensor = field(default_factory=lambda: torch.empty(0))
+    missing: Mapping[str, Tensor] = field(default_factory=dict)
+    orders_K: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def __getitem__(self, channel: str) -> Tensor:
         return self.channels[channel]
+
+    def got(self, channel: str) -> Tensor:
+        """(K,) which rows were sent a channel of a broadcast."""
+        x_KD = self.channels[channel]
+        missing_K = self.missing.get(channel)
+        return torch.ones(len(x_KD), dtype=torch.bool, device=x_KD.device) if missing_K is None else ~missing_K
 
     def rows(self, index: Tensor | slice) -> Message:
         """The message of some of the rows."""

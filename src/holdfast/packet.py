@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.codecs import Payload
-from holdfast.message import Message, header_bytes
+from holdfast.message import header_bytes
 from holdfast.types import IntArray, State
 
 __all__ = ["Packet"]
@@ -47,20 +47,16 @@ class Packet:
         return Packet(self.round, self.nodes_K[index], payloads, self.weights_K[at], self.losses_K[at])
 
     @property
-    def row_bytes(self) -> int:
-        """The payload bytes that one sender's row takes on the wire."""
-        return sum(payload.row_bytes for payload in self.payloads.values())
+    def bytes_K(self) -> IntArray:
+        """(K,) the payload bytes that each sender's row takes on the wire."""
+        zeros_K: IntArray = np.zeros(len(self), dtype=np.int64)
+        return sum((payload.bytes_K for payload in self.payloads.values()), start=zeros_K)
 
     @property
     def header_bytes(self) -> int:
         """The header bytes that one sender's row takes on the wire."""
         tensors = {f"{c}.{name}": t for c, payload in self.payloads.items() for name, t in payload.tensors.items()}
         return header_bytes(self.round, tensors)
-
-    @staticmethod
-    def broadcast_header(message: Message, round: int) -> int:
-        """The header bytes of a broadcast to one receiver."""
-        return header_bytes(round, {name: x.unsqueeze(0) for name, x in message.channels.items()})
 
     @staticmethod
     def gather(packets: Sequence[Packet]) -> list[Packet]:
@@ -73,6 +69,10 @@ class Packet:
             f"payloads.{channel}.{payload.columns}.{name}": tensor
             for channel, payload in self.payloads.items()
             for name, tensor in payload.tensors.items()
+        } | {
+            f"lengths.{channel}.{name}": lengths_K
+            for channel, payload in self.payloads.items()
+            for name, lengths_K in payload.lengths.items()
         }
         about = {"round": torch.tensor(self.round), "nodes": torch.from_numpy(self.nodes_K)}
         return {**about, "weights": self.weights_K, "losses": self.losses_K, **payloads}
@@ -86,5 +86,9 @@ class Packet:
                 _, channel, columns, name = key.split(".", 3)
                 payload = payloads.setdefault(channel, Payload({}, int(columns)))
                 payload.tensors[name] = tensor
+        for key, lengths_K in state.items():
+            if key.startswith("lengths."):
+                _, channel, name = key.split(".", 2)
+                payloads[channel].lengths[name] = lengths_K
         nodes_K = state["nodes"].cpu().numpy()
         return cls(int(state["round"]), nodes_K, payloads, state["weights"], state["losses"])

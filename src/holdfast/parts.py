@@ -15,6 +15,7 @@ from holdfast.algorithms import PeerAlgorithm, ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.codecs import Codec
 from holdfast.cohort import Cohort
+from holdfast.layout import Layout
 from holdfast.message import Message, RowStore
 from holdfast.triggers import Trigger
 from holdfast.types import BoolArray, IntArray, State
@@ -37,23 +38,39 @@ class Parts:
         algorithm: what is computed.
         aggregator: the rule; ``None`` among peers mixes by W.
         codec: how rows are encoded; ``None`` sends float32.
+        downlink: how the coordinator's broadcast is encoded; ``None`` sends float32.
         trigger: who speaks.
         attack: what Byzantine nodes do; ``None`` where there are none.
         byzantine: the Byzantine nodes, sorted.
         initial_D: the model before the first round.
-        parameters: how many of the D columns are parameters.
+        layout: which of the D columns are which parameter or buffer.
+        nodes: how many nodes there are.
         seed: the experiment's seed.
     """
 
     algorithm: ServerAlgorithm | PeerAlgorithm
     aggregator: Aggregator | None
     codec: Codec | None
+    downlink: Codec | None
     trigger: Trigger
     attack: Attack | None
     byzantine: IntArray
     initial_D: Tensor
-    parameters: int
+    layout: Layout
+    nodes: int
     seed: int
+
+    def up(self, columns: int) -> Codec | None:
+        """The codec of a channel of that width, to the coordinator or among peers."""
+        return None if self._single(columns) else self.codec
+
+    def down(self, columns: int) -> Codec | None:
+        """The codec of a channel of that width, from the coordinator."""
+        return None if self._single(columns) else self.downlink
+
+    def _single(self, columns: int) -> bool:
+        """Whether a channel holds a single number beside the model, which no codec makes smaller."""
+        return columns == 1 < self.layout.columns
 
     def is_byzantine(self, nodes_K: IntArray) -> BoolArray:
         """(K,) which of the nodes are Byzantine."""
@@ -69,10 +86,21 @@ class NodeSide:
 
 @dataclass
 class ServerSide:
-    """What the coordinator remembers: the algorithm's state, and the rule's for each channel."""
+    """What the coordinator remembers.
+
+    Args:
+        algorithm: the algorithm's state.
+        rules: the rule's, for each channel of what nodes say.
+        downlink: the codec's, for each channel of the broadcast.
+        plan: the trigger's.
+        holders: the nodes that have acknowledged the last broadcast; ``None`` before the first, which all can make.
+    """
 
     algorithm: State
     rules: dict[str, State] = field(default_factory=dict)
+    downlink: dict[str, State] = field(default_factory=dict)
+    plan: State = field(default_factory=dict)
+    holders: IntArray | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ from holdfast.types import FloatArray, IntArray
 __all__ = ["Prepared", "Preparer", "available_metrics"]
 
 T = TypeVar("T")
+VALIDATION = 1000
+"""How many samples are held out for the trigger's plan, at most; and no more than a tenth."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,39 @@ class Prepared:
         work_K = np.ones(len(nodes_K)) if work_K is None else work_K
         return Cohort(self.data, self.engine, nodes_K, round, work_K, attack.poison if attack else None, bad_K)
 
+    @cached_property
+    def held_out(self) -> IntArray:
+        """The training samples on which a coordinator may judge what the trigger's plan needs, sorted."""
+        samples = len(self.data.train[0])
+        count = max(1, min(VALIDATION, samples // 10))
+        rng = np.random.default_rng(int(address(self.experiment.seed, "validation")))
+        return np.sort(rng.choice(samples, count, replace=False))
+
+    @cached_property
+    def validation(self) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of the held out samples."""
+        at = torch.from_numpy(self.held_out)
+        return self.data.train[0][at], self.data.train[1][at]
+
+    @cached_property
+    def survey_width(self) -> int:
+        """R: how many numbers a node answers to the trigger's survey."""
+        if not self.parts.trigger.surveys:
+            return 0
+        inputs, targets = (tensor[:2] for tensor in self.validation)
+        return self.parts.trigger.survey(inputs, targets, self.data.classes, self.parts.seed).numel()
+
+    def survey(self, nodes_K: IntArray) -> Tensor:
+        """(K, R) what nodes answer to the trigger's survey, each of its samples that are not held out."""
+        inputs, targets = self.data.train
+        reports = []
+        for node in nodes_K.tolist():
+            shard = np.asarray(self.data.shards[node])
+            own = np.setdiff1d(shard, self.held_out)
+            at = torch.from_numpy(own if len(own) else shard)
+            reports.append(self.parts.trigger.survey(inputs[at], targets[at], self.data.classes, self.parts.seed))
+        return torch.stack(reports)
+
     def graph(self, round: int) -> nx.Graph:
         """Who is linked to whom in a round."""
         return self.experiment.topology.graph(round, self.experiment.nodes, self.experiment.seed)
@@ -131,7 +166,7 @@ class Preparer:
         metrics = _metrics(experiment, task)
         _check_graph(experiment)
         split = ("problem", "partition", "nodes", "seed", "device")
-        data = self._once(experiment, split, lambda: _data(experiment, task, device))
+        data = self._once(experiment, split, lambda: _data(experiment, task, device, self.data_dir))
         _check_attack(experiment, data)
         model = _initial_model(task, experiment.seed)
         batch_size = getattr(experiment.algorithm, "batch_size", 32)
@@ -186,11 +221,12 @@ def _load(experiment: Experiment, data_dir: Path | None) -> Task:
     return task
 
 
-def _data(experiment: Experiment, task: Task, device: torch.device) -> Data:
-    classes = _strata(task)
-    shards = experiment.partition.split(classes, experiment.nodes, experiment.seed)
-    train, test = ((x.to(device), y.to(device)) for x, y in (task.train, task.test))
-    return Data(train, test, shards, {"loss": task.loss, **task.metrics}, task.classes, experiment.seed)
+def _data(experiment: Experiment, task: Task, device: torch.device, data_dir: Path | None) -> Data:
+    partition, seed, (inputs, targets) = experiment.partition, experiment.seed, task.train
+    shards = partition.split(partition.keys(_strata(task), data_dir), experiment.nodes, seed)
+    seen = (partition.disturb(inputs, shards, seed), targets)
+    train, test = ((x.to(device), y.to(device)) for x, y in (seen, task.test))
+    return Data(train, test, shards, {"loss": task.loss, **task.metrics}, task.classes, seed)
 
 
 def _check_attack(experiment: Experiment, data: Data) -> None:
@@ -223,15 +259,18 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
     if attack:
         attack.start(0, len(initial_D))  # refuses rows that do not suit it
     algorithm: Any = experiment.algorithm
+    shapes = list(engine.layout.shapes.values())
     return Parts(
         algorithm,
         experiment.aggregator,
-        experiment.codec,
+        experiment.codec and experiment.codec.fitted(shapes),
+        experiment.downlink and experiment.downlink.fitted(shapes),
         experiment.trigger,
         attack,
         byzantine,
         initial_D,
-        engine.layout.parameters,
+        engine.layout,
+        experiment.nodes,
         seed,
     )
 

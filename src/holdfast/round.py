@@ -28,16 +28,18 @@ from holdfast.message import Message
 from holdfast.packet import Packet
 from holdfast.parts import Log, NodeSide, Parts, ServerSide, Spoken
 from holdfast.seeding import Draws
+from holdfast.tell import Told
+from holdfast.triggers.base import ORDER
 from holdfast.types import BoolArray, IntArray, State
 
-__all__ = ["answer", "merge_peers", "merge_server", "read", "speak"]
+__all__ = ["answer", "merge_peers", "merge_server", "read", "speak", "wanted"]
 
 
 # ---------------------------------------------------------------- before the bracket: on the nodes
 
 
 def speak(
-    parts: Parts, side: NodeSide, hosts: Sequence[Cohort], heard: Message | None
+    parts: Parts, side: NodeSide, hosts: Sequence[Cohort], heard: Told | None
 ) -> tuple[list[Spoken], list[Packet]]:
     """Local work → trigger → attack → encode.
 
@@ -45,7 +47,7 @@ def speak(
         parts: the run's components.
         side: what the nodes remember; brought up to date.
         hosts: the nodes at work, in groups that compute together.
-        heard: the coordinator's broadcast; ``None`` among peers.
+        heard: what the coordinator tells them; ``None`` among peers.
 
     Returns:
         What every node would say, and the packets of those who speak, one for each host.
@@ -85,13 +87,13 @@ def _before_sending(parts: Parts, side: NodeSide, spoken: Spoken) -> Spoken:
     return replace(spoken, message=replace(spoken.message, channels=channels))
 
 
-def _work(parts: Parts, side: NodeSide, cohort: Cohort, heard: Message | None) -> Spoken:
+def _work(parts: Parts, side: NodeSide, cohort: Cohort, told: Told | None) -> Spoken:
     nodes, algorithm = cohort.nodes_K, parts.algorithm
+    heard = told.message(nodes) if told is not None else None
     with stage("local work", cohort.round, nodes):
         node = _recall(parts, side, cohort)
         if isinstance(algorithm, ServerAlgorithm):
             assert heard is not None
-            heard = heard.to_rows(len(cohort))
             node, message = algorithm.local(node, heard, cohort)
         else:
             node, message = algorithm.local(node, cohort)
@@ -126,6 +128,8 @@ def _trigger(parts: Parts, side: NodeSide, cohort: Cohort, said: Message, heard:
         reference_KD = last.recall(nodes, lambda new: {"x": parts.initial_D.expand(len(new), -1)})["x"]
     states = side.stores["trigger"]
     known = states.recall(nodes, lambda new: parts.trigger.start(parts.initial_D.expand(len(new), -1)))
+    if heard is not None and len(heard.orders_K):
+        known = {**known, ORDER: heard.orders_K}
     state, speaks_K = parts.trigger.speakers(known, cohort.round, x_KD, reference_KD, said.losses_K)
     states.put(nodes, state)
     if isinstance(parts.algorithm, PeerAlgorithm):
@@ -138,10 +142,11 @@ def _encode(parts: Parts, side: NodeSide, spoken: Spoken) -> Packet:
     payloads: dict[str, Payload] = {}
     with stage("encode", round, nodes):
         for name, x_KD in message.channels.items():
-            if parts.codec is None:
-                payloads[name] = Payload({"values": x_KD}, x_KD.shape[1])
+            columns, store = x_KD.shape[1], side.stores[f"codec.{name}"]
+            codec = parts.up(columns)
+            if codec is None:
+                payloads[name] = Payload({"values": x_KD}, columns)
                 continue
-            codec, columns, store = parts.codec, x_KD.shape[1], side.stores[f"codec.{name}"]
             known = store.recall(nodes, lambda new, c=codec, d=columns: c.start(len(new), d))  # type: ignore[misc]
             draws = Draws(parts.seed, f"codec.{name}", nodes, round)
             state, payloads[name] = codec.encode(known, x_KD, draws)
@@ -152,25 +157,43 @@ def _encode(parts: Parts, side: NodeSide, spoken: Spoken) -> Packet:
 # ---------------------------------------------------------------- after the bracket: at the receivers
 
 
-def merge_server(parts: Parts, side: ServerSide, packets: Sequence[Packet], round: int, log: Log) -> bool:
-    """Decode → aggregate → merge at the coordinator; whether the inbox was enough for the rule."""
-    assert parts.aggregator is not None
+def merge_server(parts: Parts, side: ServerSide, inbox: ServerInbox, round: int, log: Log) -> bool:
+    """Aggregate → merge at the coordinator; whether the inbox was enough for the rule."""
     assert isinstance(parts.algorithm, ServerAlgorithm)
-    rule, inbox = parts.aggregator, read(parts, packets, round)
-    own_M = np.equal(inbox.nodes_M, np.nan if rule.trusted_node is None else rule.trusted_node)
-    if trouble := _trouble(rule, inbox, own_M):
+    inbox, side.rules, trouble = _aggregate(parts, side, inbox, round)
+    with stage("merge", round, inbox.nodes_M):
+        if not trouble:
+            side.algorithm = parts.algorithm.merge(side.algorithm, inbox)
+            return True
         if len(inbox.nodes_M):
             log.event(round, "skipped", None, **trouble)
-        return False
+        side.algorithm = parts.algorithm.skip(side.algorithm, inbox)
+    return False
+
+
+def wanted(parts: Parts, side: ServerSide, inbox: ServerInbox, round: int) -> IntArray:
+    """Who of the silent must speak before the merge, sorted."""
+    assert isinstance(parts.algorithm, ServerAlgorithm)
+    inbox, _, _ = _aggregate(parts, side, inbox, round)
+    with stage("ask", round, inbox.nodes_M):
+        return np.intersect1d(parts.algorithm.ask(side.algorithm, inbox), inbox.silent_L)
+
+
+def _aggregate(
+    parts: Parts, side: ServerSide, inbox: ServerInbox, round: int
+) -> tuple[ServerInbox, dict[str, State], dict[str, object]]:
+    """The inbox with what the rule makes of it, the rule's new states, and why it cannot be applied if so."""
+    assert parts.aggregator is not None
+    rule, rules, combined = parts.aggregator, dict(side.rules), {}
+    own_M = np.equal(inbox.nodes_M, np.nan if rule.trusted_node is None else rule.trusted_node)
+    if trouble := _trouble(rule, inbox, own_M):
+        return inbox, rules, trouble
     with stage("aggregate", round, inbox.nodes_M):
-        combined = {}
         for name, x_MD in inbox.channels.items():
-            state = side.rules.get(name, {}) | {"round": torch.tensor(round)}
+            state = rules.get(name, {}) | {"round": torch.tensor(round)}
             heard = (x_MD, inbox.weights_M, None) if not own_M.any() else _apart(x_MD, inbox.weights_M, own_M)
-            side.rules[name], combined[name] = rule.aggregate(state, *heard)
-    with stage("merge", round, inbox.nodes_M):
-        side.algorithm = parts.algorithm.merge(side.algorithm, replace(inbox, combined=combined))
-    return True
+            rules[name], combined[name] = rule.aggregate(state, *heard)
+    return replace(inbox, combined=combined), rules, {}
 
 
 def _trouble(rule: Aggregator, inbox: ServerInbox, own_M: BoolArray) -> dict[str, object]:
@@ -197,8 +220,8 @@ def _apart(x_MD: Tensor, weights_M: Tensor, own_M: BoolArray) -> tuple[Tensor, T
     return x_MD[others], weights_M[others], x_MD[int(own_M.argmax())]
 
 
-def read(parts: Parts, packets: Sequence[Packet], round: int) -> ServerInbox:
-    """The coordinator's inbox, in the order of node and round whatever the order of arrival."""
+def read(parts: Parts, packets: Sequence[Packet], round: int, silent_L: IntArray) -> ServerInbox:
+    """Decode: the coordinator's inbox, in the order of node and round whatever the order of arrival."""
     packets = Packet.gather([packet for packet in packets if len(packet)])
     nodes_M = np.concatenate([p.nodes_K for p in packets]) if packets else np.zeros(0, dtype=np.int64)
     staleness_M = np.concatenate([np.full(len(p), round - p.round) for p in packets]) if packets else nodes_M
@@ -214,7 +237,8 @@ def read(parts: Parts, packets: Sequence[Packet], round: int) -> ServerInbox:
             weights_M[at],
             losses_M[at],
         )
-    return ServerInbox(nodes_M, channels, {}, weights_M, losses_M, staleness_M, parts.parameters)
+    about = (parts.layout.parameters, silent_L, parts.nodes)
+    return ServerInbox(nodes_M, channels, {}, weights_M, losses_M, staleness_M, *about)
 
 
 def _joined(tensors: Sequence[Tensor]) -> Tensor:
@@ -230,7 +254,8 @@ def _decode(parts: Parts, packets: Sequence[Packet]) -> dict[str, Tensor]:
     for packet in packets:
         with stage("decode", packet.round, packet.nodes_K):
             for name, payload in packet.payloads.items():
-                found[name].append(payload.tensors["values"] if parts.codec is None else parts.codec.decode(payload))
+                codec = parts.up(payload.columns)
+                found[name].append(codec.decode(payload) if codec else payload.tensors["values"])
     return {name: _joined(rows) for name, rows in found.items()}
 
 

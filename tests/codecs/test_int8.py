@@ -24,7 +24,7 @@ def test_by_hand() -> None:
     _, payload = Int8(block=2).encode({}, torch.tensor([[254.0, -6.0, 0.0]]), draws(0))
     assert payload.tensors["levels"].tolist() == [[127, -3, 0]]
     assert payload.tensors["scales"].tolist() == [[2.0, 0.0]]
-    assert payload.row_bytes == 3 + 2 * 4
+    assert payload.bytes_K.tolist() == [3 + 2 * 4]
 
 
 def test_agrees_with_a_plain_loop() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -233,6 +233,8 @@ def test_a_straggler_does_its_share_of_the_steps(runtime: type[Simulation]) -> N
 
 class Quorum(FedAvg):
     """FedAvg whose coordinator asks one silent node after another until it has heard enough."""
+
+    asks: ClassVar[bool] = True
 
     quorum: int = Field(3, description="how many rows are enough")
 

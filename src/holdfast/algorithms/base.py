@@ -13,9 +13,10 @@ from holdfast.cohort import Cohort
 from holdfast.component import Component
 from holdfast.errors import InputError
 from holdfast.inbox import PeerInbox, ServerInbox
+from holdfast.layout import Layout
 from holdfast.message import Message
 from holdfast.optimizer import Optimizer
-from holdfast.types import ExtraGradient, IntArray, State
+from holdfast.types import BoolArray, ExtraGradient, IntArray, State
 
 __all__ = ["Algorithm", "LocalTraining", "PeerAlgorithm", "ServerAlgorithm"]
 
@@ -26,20 +27,32 @@ class Algorithm(Component):
     family: ClassVar[str] = "algorithms"
 
     says: ClassVar[tuple[str, ...]] = ("x",)
-    """The channels of what the nodes say, each of D columns; a receiver refuses any other."""
+    """The channels of what the nodes say; a receiver refuses any other."""
 
     max_staleness: int = Field(0, ge=0, description="how late a message may come and still count, in rounds")
+
+    def widths(self, layout: Layout) -> dict[str, int]:
+        """How many columns each channel has that nodes say; all that a row has by default."""
+        return dict.fromkeys(self.says, layout.columns)
 
 
 class ServerAlgorithm(Algorithm):
     """An algorithm in which a coordinator merges what the nodes send.
 
-    A round is: `broadcast`, on the nodes `local` and `spoke`, back at the coordinator `ask` until nobody more must
-    speak, then `merge`.
+    A round is: `broadcast` to its `recipients`, on the nodes `local` and `spoke`, back at the coordinator `ask` until
+    nobody more must speak, then `merge`, or `skip` where the rule cannot be applied.
     """
 
-    def start(self, x_D: Tensor) -> State:
-        """The coordinator's state before the first round: at least ``x``, the (D,) model."""
+    asks: ClassVar[bool] = False
+    """Whether `ask` may want to hear somebody whom the trigger kept silent."""
+
+    def start(self, x_D: Tensor, layout: Layout) -> State:
+        """The coordinator's state before the first round: at least ``x``, the (D,) model.
+
+        Args:
+            x_D: (D,) the initial model.
+            layout: which of its columns are which parameter or buffer.
+        """
         return {"x": x_D}
 
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:
@@ -52,8 +65,12 @@ class ServerAlgorithm(Algorithm):
         return {}
 
     def broadcast(self, server: State) -> Message:
-        """What the coordinator sends at the beginning of a round: (D,) channels."""
+        """What the coordinator sends at the beginning of a round: (D,) channels, or of any other width."""
         return Message({"x": server["x"]})
+
+    def recipients(self, server: State, channel: str, nodes_K: IntArray) -> BoolArray:
+        """(K,) which of the nodes at work are sent a channel of the broadcast; all of them by default."""
+        return np.ones(len(nodes_K), dtype=bool)
 
     @abstractmethod
     def local(self, node: State, message: Message, cohort: Cohort) -> tuple[State, Message]:
@@ -74,16 +91,32 @@ class ServerAlgorithm(Algorithm):
         return node
 
     def ask(self, server: State, inbox: ServerInbox) -> IntArray:
-        """Who else must speak before the merge, such as dynamic averaging's balancing set; nobody by default."""
+        """Who else must speak before the merge, such as dynamic averaging's balancing set; nobody by default.
+
+        The inbox's ``combined`` holds what the rule would make of its rows; nothing where they are too few.
+        """
         return np.zeros(0, dtype=np.int64)
 
     @abstractmethod
     def merge(self, server: State, inbox: ServerInbox) -> State:
         """The coordinator's state after a round whose inbox satisfies the aggregation rule."""
 
+    def skip(self, server: State, inbox: ServerInbox) -> State:
+        """The coordinator's state after a round in which too few spoke for the rule; unchanged by default."""
+        return server
+
     def model(self, server: State) -> Tensor:
         """The (D,) model to evaluate."""
         return server["x"]
+
+    def personal(self, node: State, x_KD: Tensor) -> Tensor:
+        """(K, D) the models that nodes use themselves, which are the coordinator's unless they keep their own.
+
+        Args:
+            node: the nodes' state, one row for each.
+            x_KD: (K, D) the coordinator's `model` in every row.
+        """
+        return x_KD
 
 
 class PeerAlgorithm(Algorithm):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,9 @@ from holdfast.types import IntArray, State
 
 __all__ = ["Chain", "Codec", "Payload"]
 
+LENGTH_BYTES = 4
+"""What saying the length of a ragged row takes on the wire."""
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -27,20 +31,36 @@ class Payload:
     Args:
         tensors: what goes over the wire; ``values`` holds the numbers that a next codec may encode further.
         columns: D, how many columns a decoded row has.
+        lengths: of ragged tensors, which are (K, greatest length): (K,) int64, how many elements of each row are real;
+            the rest is padding, holds zeros, and is not sent.
+
+    Example:
+        >>> ragged = Payload({"values": torch.tensor([[1.0, 2.0], [3.0, 0.0]])}, 9, {"values": torch.tensor([2, 1])})
+        >>> ragged.bytes_K  # the values of each row, and four bytes that say how many they are
+        array([12,  8])
     """
 
     tensors: dict[str, Tensor]
     columns: int
+    lengths: dict[str, Tensor] = field(default_factory=dict)
 
     def rows(self, index: IntArray | Tensor) -> Payload:
         """The payload of some of the rows."""
         chosen = torch.as_tensor(index)
-        return replace(self, tensors={name: t[chosen.to(t.device)] for name, t in self.tensors.items()})
+        tensors = {name: t[chosen.to(t.device)] for name, t in self.tensors.items()}
+        return replace(self, tensors=tensors, lengths={n: k[chosen.to(k.device)] for n, k in self.lengths.items()})
 
     @property
-    def row_bytes(self) -> int:
-        """The bytes of one row's tensors; the header that names them is counted apart."""
-        return sum(t[:1].numel() * t.element_size() for t in self.tensors.values())
+    def bytes_K(self) -> IntArray:
+        """(K,) the bytes of each row's tensors; the header that names them is counted apart."""
+        rows = len(next(iter(self.tensors.values())))
+        found_K = np.zeros(rows, dtype=np.int64)
+        for name, tensor in self.tensors.items():
+            if name in self.lengths:
+                found_K += LENGTH_BYTES + tensor.element_size() * self.lengths[name].cpu().numpy()
+            else:
+                found_K += math.prod(tensor.shape[1:]) * tensor.element_size()
+        return found_K
 
 
 class Codec(Component):
@@ -51,6 +71,24 @@ class Codec(Component):
     """
 
     family: ClassVar[str] = "codecs"
+
+    differences: ClassVar[bool] = False
+    """Whether a payload tells the difference to what the receiver holds, instead of the row itself."""
+
+    def refuse_differences(self) -> None:
+        """Stand inside another codec, which tells rows.
+
+        Raises:
+            InputError: it tells differences, which the receiver must know of.
+        """
+        if self.differences:
+            name = self.component_name()
+            remedy = f"Write {{name: {name}, codec: [...]}}, with the others inside."
+            raise InputError("", "hold no codec of differences inside another codec or in a list", name, remedy)
+
+    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Codec:
+        """The codec for rows that hold tensors of these shapes, one after the other; itself if it does not matter."""
+        return self
 
     def start(self, rows: int, columns: int) -> State:
         """What nodes that speak for the first time remember, one row for each."""
@@ -66,6 +104,8 @@ class Codec(Component):
 
     def template(self, columns: int) -> Payload:
         """One row's payload, whose names, dtypes and shapes any row of that many columns has.
+
+        A ragged tensor has its greatest width there: a codec with one overrides this.
 
         Example:
             >>> from holdfast.codecs import TopK
@@ -85,6 +125,9 @@ class Codec(Component):
         if not stages:
             raise InputError("", "name at least one codec", list(stages), "Leave codec out to send float32.")
         codecs = tuple(build(Codec, stage) for stage in stages)
+        if len(codecs) > 1:
+            for codec in codecs:
+                codec.refuse_differences()
         for codec in codecs[1:]:
             if codec.start(1, 1):
                 remedy = "Put it first, or around the others: {name: error_feedback, codec: [...]}."
@@ -96,6 +139,11 @@ class Chain(Codec):
     """Codecs in order: each encodes the ``values`` that the one before left, such as top-k and then int8."""
 
     stages: tuple[Codec, ...]
+
+    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Codec:
+        """The chain whose first stage, which alone sees whole rows, fits these shapes."""
+        first, *others = self.stages
+        return Chain(stages=(first.fitted(shapes), *others))
 
     def start(self, rows: int, columns: int) -> State:
         """Each stage's own beginning; a stage with memory must come first, where it sees whole rows."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from holdfast.catalogue import Choice
@@ -51,6 +52,16 @@ class ErrorFeedback(Codec):
         default_factory=TopK, description="the codec whose loss is made good, or a list of them"
     )
 
+    @field_validator("codec")
+    @classmethod
+    def _rows_inside(cls, codec: Codec) -> Codec:
+        codec.refuse_differences()
+        return codec
+
+    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Codec:
+        """The codec inside fits these shapes."""
+        return self.model_copy(update={"codec": self.codec.fitted(shapes)})
+
     def start(self, rows: int, columns: int) -> State:
         """A (rows, columns) residual of zeros, and what the codec inside remembers, under ``codec.…``."""
         inner = {f"codec.{name}": value for name, value in self.codec.start(rows, columns).items()}
@@ -74,6 +85,10 @@ class ErrorFeedback(Codec):
     def decode(self, payload: Payload) -> Tensor:
         """The (K, D) float32 rows, as the codec inside decodes them."""
         return self.codec.decode(payload)
+
+    def template(self, columns: int) -> Payload:
+        """One row's payload, as the codec inside makes it."""
+        return self.codec.template(columns)
 
     def width(self, columns: int) -> int:
         """How many values the codec inside leaves."""

@@ -26,8 +26,8 @@ class Float16(Codec):
         >>> import numpy as np
         >>> draws = Draws(1, "codec", np.array([0]), 0)
         >>> _, payload = Float16().encode({}, torch.tensor([[1.0, 0.1, 1e9]]), draws)
-        >>> payload.row_bytes
-        6
+        >>> payload.bytes_K
+        array([6])
         >>> Float16().decode(payload)
         tensor([[1.0000e+00, 9.9976e-02, 6.5504e+04]])
 
@@ -37,9 +37,17 @@ class Float16(Codec):
 
     def encode(self, state: State, x_KD: Tensor, draws: Draws) -> tuple[State, Payload]:
         """The state, unchanged, and ``values`` (K, D) float16."""
-        held_KD = x_KD.clamp(-_GREATEST, _GREATEST).where(torch.isfinite(x_KD), x_KD)
-        return state, Payload({"values": held_KD.half()}, x_KD.shape[1])
+        half_KD = x_KD.half()
+        if x_KD.numel() and not _within(x_KD):
+            half_KD = half_KD.clamp(-_GREATEST, _GREATEST).where(x_KD.isfinite(), half_KD)
+        return state, Payload({"values": half_KD}, x_KD.shape[1])
 
     def decode(self, payload: Payload) -> Tensor:
         """The (K, D) float32 rows."""
         return payload.tensors["values"].float()
+
+
+def _within(x_KD: Tensor) -> bool:
+    """Whether all values are finite in half precision as they are."""
+    low, high = x_KD.aminmax()
+    return bool((low >= -_GREATEST) & (high <= _GREATEST))

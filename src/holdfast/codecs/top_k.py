@@ -20,15 +20,15 @@ class TopK(Codec):
 
     ‖decode - x‖² ≤ (1 - k/D) ‖x‖²,  k = max(1, ⌈fraction · D⌉)
 
-    Values that are not finite count as the greatest, so they are sent first. It is biased: use it inside
-    `error_feedback`, or on differences.
+    Values that are not finite count as the greatest, so they are sent first; a tie goes to the lower column. It is
+    biased: use it inside `error_feedback`, or on differences.
 
     Example:
         >>> import numpy as np
         >>> draws = Draws(1, "codec", np.array([0]), 0)
         >>> _, payload = TopK(fraction=0.5).encode({}, torch.tensor([[1.0, -5.0, 0.0, 3.0]]), draws)
-        >>> payload.tensors["indices"], payload.row_bytes
-        (tensor([[1, 3]], dtype=torch.int32), 16)
+        >>> payload.tensors["indices"], payload.bytes_K
+        (tensor([[1, 3]], dtype=torch.int32), array([16]))
         >>> TopK(fraction=0.5).decode(payload)
         tensor([[ 0., -5.,  0.,  3.]])
 
@@ -44,16 +44,18 @@ class TopK(Codec):
 
     def encode(self, state: State, x_KD: Tensor, draws: Draws) -> tuple[State, Payload]:
         """The state, unchanged, ``values`` (K, k) float32 and ascending ``indices`` (K, k) int32."""
+        from holdfast.kernels.selection import greatest  # numba loads slowly
+
         x_KD = x_KD.float()
-        magnitude_KD = x_KD.abs().nan_to_num(nan=torch.inf, posinf=torch.inf)
-        indices = magnitude_KD.topk(self.width(x_KD.shape[1]), dim=1).indices.sort(dim=1).values
-        return state, Payload({"values": x_KD.gather(1, indices), "indices": indices.int()}, x_KD.shape[1])
+        indices = greatest(x_KD, self.width(x_KD.shape[1]))
+        return state, Payload({"values": x_KD.gather(1, indices.long()), "indices": indices}, x_KD.shape[1])
 
     def decode(self, payload: Payload) -> Tensor:
         """The (K, D) float32 rows; NaN where a peer's indices are not ascending columns of the row."""
-        indices = payload.tensors["indices"].long()
-        fit_K1 = ((indices >= 0) & (indices < payload.columns)).all(1, keepdim=True)
-        fit_K1 &= (indices.diff(dim=1) > 0).all(1, keepdim=True)
-        values = payload.tensors["values"].float()
+        indices, values = payload.tensors["indices"], payload.tensors["values"].float()
+        fit_K1 = (indices[:, :1] >= 0) & (indices[:, -1:] < payload.columns)
+        fit_K1 &= (indices[:, 1:] > indices[:, :-1]).all(1, keepdim=True)
         zeros_KD = values.new_zeros(len(values), payload.columns)
-        return zeros_KD.scatter(1, indices.where(fit_K1, 0), values).where(fit_K1, torch.nan)
+        rows_KD = zeros_KD.scatter_(1, indices.where(fit_K1, 0).long(), values)
+        rows_KD[~fit_K1[:, 0]] = torch.nan
+        return rows_KD

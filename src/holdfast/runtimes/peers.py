@@ -98,15 +98,20 @@ class PeerRounds(Rounds):
         for then in np.unique(sent[columns]).tolist():
             those = sent[columns] == then
             arrives[those] = self.weather.delivers(then, senders[columns[those]], receivers[rows[those]])
-        self._received(round, packets, receivers[rows], arrives)
+        self._received(round, packets, receivers[rows], columns, arrives)
         shape = (len(receivers), len(senders))
         return sparse.csr_array((weights[arrives], (rows[arrives], columns[arrives])), shape=shape)
 
-    def _received(self, round: int, packets: Sequence[Packet], receivers_E: IntArray, arrives_E: BoolArray) -> None:
+    def _received(
+        self, round: int, packets: Sequence[Packet], receivers_E: IntArray, columns_E: IntArray, arrives_E: BoolArray
+    ) -> None:
         """Count what each node receives from its neighbours, and what a link to it has lost."""
-        if packets:  # all of one size
-            nodes, links = np.unique(receivers_E[arrives_E], return_counts=True)
-            self._traffic(round, "down", nodes, links, packets[0].row_bytes, packets[0].header_bytes)
+        if packets:
+            nodes, at_E, links = np.unique(receivers_E[arrives_E], return_inverse=True, return_counts=True)
+            bytes_S = np.concatenate([packet.bytes_K for packet in packets])
+            payload = np.zeros(len(nodes), dtype=np.int64)
+            np.add.at(payload, at_E, bytes_S[columns_E[arrives_E]])
+            self._traffic("down", nodes, payload, links * packets[0].header_bytes)
         for node, count in zip(*np.unique(receivers_E[~arrives_E], return_counts=True), strict=True):
             self.log.event(round, "lost", int(node), messages=int(count))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 from torch import Tensor, tensor
@@ -41,6 +41,7 @@ class Rounds(ABC):
         self.weather = Weather(run.experiment.faults, run.experiment.seed)
         self.transit: list[tuple[int, Packet]] = []
         self.totals = Counter[str]()
+        self._account = defaultdict[str, list[tuple[IntArray, IntArray]]](list)
         self.messages = 0
         self.round = 0
 
@@ -55,8 +56,10 @@ class Rounds(ABC):
     def step(self, round: int) -> None:
         """One round, from 1."""
         self.totals = Counter(dict.fromkeys(TOTALS, 0))
+        self._account.clear()
         self._outages(round)
         self.play(round)
+        self._record_account(round)
         for name, total in self.totals.items():
             self.log.metric(round, name, total)
         self.round = round
@@ -134,17 +137,26 @@ class Rounds(ABC):
 
     def _sent(self, round: int, packet: Packet, copies_K: IntArray) -> None:
         """Record that each node of a packet sent so many copies of its row."""
-        self._traffic(round, "up", packet.nodes_K, copies_K, packet.row_bytes, packet.header_bytes)
+        self._traffic("up", packet.nodes_K, copies_K * packet.bytes_K, copies_K * packet.header_bytes)
         self.messages += int(copies_K.sum())
         self.totals["speakers"] += len(packet)
 
-    def _traffic(
-        self, round: int, direction: str, nodes_K: IntArray, copies_K: IntArray, size: int, header: int
-    ) -> None:
-        """Record the bytes of each node, and add them to the round's: payloads and headers apart."""
-        for name, bytes_each in ((f"bytes_{direction}", size), (f"header_bytes_{direction}", header)):
-            self.log.metrics(round, name, nodes_K, copies_K * bytes_each)
-            self.totals[name] += int(copies_K.sum()) * bytes_each
+    def _traffic(self, direction: str, nodes_K: IntArray, payload_K: IntArray, header_K: IntArray) -> None:
+        """Add the bytes of each node to the round's account: payloads and headers apart."""
+        self._count(f"bytes_{direction}", nodes_K, payload_K)
+        self._count(f"header_bytes_{direction}", nodes_K, header_K)
+
+    def _count(self, name: str, nodes_K: IntArray, bytes_K: IntArray) -> None:
+        self._account[name].append((nodes_K, bytes_K))
+        self.totals[name] += int(bytes_K.sum())
+
+    def _record_account(self, round: int) -> None:
+        """Record what each node has sent and received in this round, in all."""
+        for name, entries in self._account.items():
+            nodes, at = np.unique(np.concatenate([nodes_K for nodes_K, _ in entries]), return_inverse=True)
+            sums = np.zeros(len(nodes), dtype=np.int64)
+            np.add.at(sums, at, np.concatenate([bytes_K for _, bytes_K in entries]))
+            self.log.metrics(round, name, nodes, sums)
 
     def _train_loss(self, round: int, nodes_K: IntArray, losses_K: FloatArray) -> None:
         """Record what the nodes say of their training, and whose loss was not a number."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from holdfast.message import Message
+from holdfast.message import header_bytes
 from holdfast.packet import Packet
 from holdfast.parts import Spoken
 from holdfast.round import answer, speak
 from holdfast.runtimes.peers import PeerRounds, losses
 from holdfast.runtimes.star import Replies, StarRounds
+from holdfast.tell import Told
 from holdfast.types import FloatArray, IntArray
 
 __all__ = ["Simulation"]
@@ -36,12 +37,19 @@ class Simulation(StarRounds, PeerRounds):
         """The model, (1, D), or every peer's, (N, D)."""
         return (PeerRounds if self.run.peers else StarRounds).models(self)
 
-    def work(self, round: int, nodes_K: IntArray, work_K: FloatArray, heard: Message) -> Replies:
-        """Let nodes work on the broadcast, each the given share of it."""
-        cohort = self.run.cohort(nodes_K, round, work_K)
-        said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort), heard)
+    def work(self, round: int, work_K: FloatArray, told: Told) -> Replies:
+        """Let the nodes that were told work on it, each the given share."""
+        cohort = self.run.cohort(told.nodes_K, round, work_K)
+        said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort), told)
         self._silent = [spoken.silent() for spoken in said]
-        return Replies(nodes_K, losses(said), packets, _nodes(self._silent))
+        return Replies(told.nodes_K, losses(said), packets, np.sort(_nodes(self._silent)))
+
+    def survey(self, round: int) -> Tensor:
+        """(N, R) what each node answers to the trigger's survey."""
+        reports_NR = self.run.survey(self.run.everyone)
+        sizes_N = np.full(len(reports_NR), reports_NR.shape[1] * reports_NR.element_size())
+        self._traffic("up", self.run.everyone, sizes_N, np.full_like(sizes_N, header_bytes(round, {})))
+        return reports_NR
 
     def answer(self, round: int, nodes_K: IntArray) -> Sequence[Packet]:
         """What nodes say whom the coordinator asks although they kept silent."""

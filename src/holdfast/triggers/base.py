@@ -3,20 +3,74 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from holdfast.component import Component
-from holdfast.types import State
+from holdfast.types import FloatArray, State
 
-__all__ = ["Trigger"]
+__all__ = ["ORDER", "News", "Trigger"]
+
+ORDER = "order"
+"""Where a node's state holds what the coordinator's plan tells it in this round."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What a coordinator knows when it plans a round.
+
+    Args:
+        rounds: how many rounds the run has.
+        x_D: the model.
+        reports_NR: (N, R) what each node answered to the survey; NaN of who has not.
+        losses_N: each node's training loss, of the last round in which it worked; NaN before.
+        validation: inputs and targets that no node is surveyed about.
+    """
+
+    rounds: int
+    x_D: Tensor
+    reports_NR: Tensor
+    losses_N: FloatArray
+    validation: tuple[Tensor, Tensor]
 
 
 class Trigger(Component):
-    """Decides who speaks after a round's local work."""
+    """Decides who speaks after a round's local work.
+
+    Every node decides for itself. Where it must know what the others have, a coordinator plans: it asks every node once
+    (`survey`), plans each round (`plan`), and tells each node its order, a number, with the broadcast.
+    """
 
     family: ClassVar[str] = "triggers"
+
+    plans: ClassVar[bool] = False
+    """Whether a coordinator must plan, so that it does not suit peers."""
+    surveys: ClassVar[bool] = False
+    """Whether the plan rests on a survey."""
+
+    def survey(self, inputs: Tensor, targets: Tensor, classes: int | None, seed: int) -> Tensor:
+        """(R,) what a node tells the coordinator of its samples before the first round; R does not depend on them.
+
+        Args:
+            inputs: (S, …) its samples, without those of the coordinator's validation.
+            targets: (S, …) theirs.
+            classes: how many classes there are; ``None`` in a regression.
+            seed: the experiment's.
+        """
+        return torch.empty(0)
+
+    def plan(self, state: State, round: int, news: News) -> tuple[State, FloatArray]:
+        """The coordinator's new state, and (N,) what it tells each node in this round.
+
+        Args:
+            state: what the plan remembers; empty at first.
+            round: the round that begins, from 1.
+            news: what the coordinator knows.
+        """
+        raise NotImplementedError(f"{self.component_name()} does not plan")
 
     def start(self, x_KD: Tensor) -> State:
         """What nodes remember at first, one row for each."""
@@ -33,7 +87,7 @@ class Trigger(Component):
         """The new state, and a (K,) boolean mask of the nodes that speak.
 
         Args:
-            state: what the nodes remember, one row for each.
+            state: what the nodes remember, one row for each; with a plan, ``order`` holds (K,) what it tells them.
             round: the round, from 1.
             x_KD: (K, D) rows after local work.
             reference_KD: (K, D) the rows from which they started this round.

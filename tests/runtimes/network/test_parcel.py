@@ -111,6 +111,61 @@ def test_what_is_not(fields, reason):
         check(replace(manifest_of(ONE), **fields), form_of(ONE), ALLOWED, 2)
 
 
+RAGGED = {"x": Payload({"kept": torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]])}, 9, {"kept": torch.tensor([3, 1])})}
+LONGEST = {"x": Payload({"kept": torch.zeros(1, 9)}, 9, {"kept": torch.tensor([9])})}
+
+
+def received(sent, manifest=None):
+    assembly = Assembly(manifest or manifest_of(sent))
+    for n, chunk in enumerate(chunks_of(tensors_of(sent))):
+        assembly.accept(n, bytes(chunk))
+    return assembly.payloads()
+
+
+def test_of_ragged_rows_what_is_real_travels():
+    manifest = manifest_of(RAGGED)
+    check(manifest, form_of(LONGEST), ALLOWED, 2)
+    assert [spec.shape for spec in manifest.specs] == [[4], [2]]
+    found = received(RAGGED)
+    equal(found, RAGGED)
+    assert found["x"].lengths["kept"].tolist() == [3, 1]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5))
+def test_ragged_rows_of_any_lengths(lengths):
+    lengths_K = torch.tensor(lengths)
+    kept = torch.rand(len(lengths), 9) * (torch.arange(9) < lengths_K.unsqueeze(1))
+    sent = {"x": Payload({"kept": kept}, 9, {"kept": lengths_K})}
+    found = received(sent)["x"]
+    assert found.lengths["kept"].tolist() == lengths
+    assert torch.equal(found.tensors["kept"], kept[:, : max(lengths)])
+
+
+@pytest.mark.parametrize("lengths", [[4, 1], [5, -1], [0, 0], [-4, 8], [2**31 - 1, -(2**31) + 5]])
+def test_lengths_that_are_not_those_of_the_rows(lengths):
+    flat = {"x": Payload({"kept": torch.ones(4), "kept#": torch.tensor(lengths, dtype=torch.int32)}, 9)}
+    specs = [replace(spec, ragged=spec.name == "x.kept") for spec in specs_of(flat)]
+    with pytest.raises(MessageError, match="wrong lengths"):
+        received(flat, manifest_of(flat, specs=specs))
+
+
+def test_ragged_rows_longer_than_any_row_can_be():
+    long = {"x": Payload({"kept": torch.ones(2, 10)}, 9, {"kept": torch.tensor([10, 9])})}
+    with pytest.raises(MessageError, match="wrong shape"):
+        check(manifest_of(long), form_of(LONGEST), ALLOWED, 2)
+
+
+def test_a_broadcast_may_leave_channels_out():
+    both = {"x": ONE["x"], "c": ONE["x"]}
+    check(manifest_of(ONE), form_of(both), ALLOWED, 2, partial=True)
+    check(manifest_of({}), form_of(both), ALLOWED, 2, partial=True)
+    with pytest.raises(MessageError, match="wrong shape"):
+        check(manifest_of(ONE), form_of(both), ALLOWED, 2)
+    with pytest.raises(MessageError, match="wrong shape"):
+        check(manifest_of({"y": ONE["x"]}), form_of(both), ALLOWED, 2, partial=True)
+
+
 def test_chunks_that_do_not_belong():
     chunks = chunks_of(tensors_of(ONE), 16)
     assembly = Assembly(manifest_of(ONE, 16))

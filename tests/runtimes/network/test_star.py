@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+
+from holdfast.runtimes.network.wire import Report
 
 from ...tiny import line
 from ..test_simulation import STEP, Quorum
 from .cluster import cluster
+from .gates import until
 
 
 @pytest.mark.parametrize("link", ["reliable", "best_effort"])
@@ -21,3 +28,36 @@ def test_the_coordinator_asks_the_silent_one_after_another(tmp_path: Path, link:
         assert made.notes.by_node(1, "bytes_up") == {0: 4, 1: 4, 2: 4}
         # Who was asked has sent its work and starts from the broadcast, 2; nodes 3 and 4 go on from their own models.
         assert made.play(1, first=2).item() == pytest.approx(2 + (0 + 1 + 2) / 3)
+
+
+def test_who_has_begun_anew_is_sent_the_whole_model(tmp_path: Path) -> None:
+    fields = {**line(2.0, 4.0, start=1.0), "rounds": 4, "algorithm": {"name": "fedavg", **STEP}}
+    fields |= {"downlink": {"name": "delta", "codec": "float16"}, "network": {"min_nodes": 2}}
+    with cluster(tmp_path, ["0", "1"], **fields) as made:
+        made.start()
+        made.play(1)
+        made.signal("node-1", signal.SIGKILL)
+        until(lambda: not made.office.crew.members["node-1"].alive, "node 1 is gone")
+        made.start("node-1")
+        model = made.play(2, first=2).item()
+        assert model == pytest.approx(3 - 2 * 0.5**3, abs=0.01)
+        assert made.rounds.server.holders.tolist() == [0, 1]
+
+
+def report(made, **changes: object) -> Report:
+    about = {"run": made.office.run, "sender": "node-1", "instance": "ab", "nodes": [1], "values": bytes(8)}
+    return Report(**{**about, **changes})
+
+
+def test_reports_that_are_not_the_senders_or_too_long_are_dropped(tmp_path: Path) -> None:
+    with cluster(tmp_path, ["0", "1"], **line(2.0, 4.0), algorithm="fedavg") as made:
+        made.rounds._reports = torch.full((2, 2), torch.nan)
+        member = SimpleNamespace(rows_K=np.array([1]))
+        made.office.crew.members["node-1"] = member
+        for wrong in ({"nodes": [0]}, {"nodes": [0, 1]}, {"values": bytes(4)}, {"values": b""}, {"sender": "node-9"}):
+            made.rounds._note_report(report(made, **wrong))
+        assert made.office.desk.dropped["wrong report"] == 5
+        made.rounds._note_report(report(made, values=np.array([1, 2], dtype="<f4").tobytes()))
+        assert made.rounds.survey(1)[1].tolist() == [1.0, 2.0]
+        assert made.rounds.survey(1)[0].isnan().all()
+        del made.office.crew.members["node-1"]

@@ -24,6 +24,7 @@ STATEMENTS = [
     wire.Begin(**WHO, variant="main", round=0, peers={"bob": wire.Peer(KEY, "0-9")}),
     wire.Go(**WHO, round=1),
     wire.Ready(**WHO, instance="cd", round=1),
+    wire.Report(**WHO, instance="cd", nodes=[0, 3], values=b"1234" * 2),
     wire.Sent(**WHO, phase="update", round=1),
     wire.Ask(**WHO, phase="aaaa", round=1, nodes=[0, 9_999_999]),
     wire.Again(**WHO, phase="update", round=1, chunks=[0, 2**53 - 1]),

@@ -70,7 +70,7 @@ class Expectation:
         nodes: the rows for which it may speak.
         seal: opens chunks that are sealed one by one, of a best-effort link.
         may_lose: whether a sealed parcel counts although parts of floating point tensors are missing.
-        single: whether there is one row whatever nodes are named, as in a broadcast.
+        single: whether there is one row whatever nodes are named, and perhaps not all channels, as in a broadcast.
     """
 
     form: Form
@@ -217,7 +217,7 @@ class Desk:
         if expected is None:
             raise MessageError("unexpected")
         rows = 1 if expected.single else len(manifest.nodes)
-        check(manifest, expected.form, expected.nodes, rows, sealed=expected.seal is not None)
+        check(manifest, expected.form, expected.nodes, rows, expected.seal is not None, partial=expected.single)
         self._all_sent.discard(at)
         self._open[at] = Assembly(manifest, sealed=expected.seal is not None)
         for index, content in self._strays.pop(at, ()):

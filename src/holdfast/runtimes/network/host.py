@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from msgspec.structs import replace
+from torch import Tensor
 
 from holdfast.algorithms import ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.catalogue import catalogue
 from holdfast.checkpoint import digest
+from holdfast.codecs import Payload
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
 from holdfast.message import Message
@@ -33,18 +35,21 @@ from holdfast.runtimes.network.member import Lost, Membership
 from holdfast.runtimes.network.memory import Memory, revived, snapshot
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import form_of, manifest_of
-from holdfast.runtimes.network.remote import broadcast_payloads
+from holdfast.runtimes.network.remote import broadcast_payloads, template
 from holdfast.runtimes.network.robot import Robot
 from holdfast.runtimes.network.seal import Seal
-from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Ready
+from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Again, Ask, Beat, Begin, Done, End, Ready, Report
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.weather import Weather
+from holdfast.tell import Told, first_message
 from holdfast.types import IntArray
 
 __all__ = ["Host", "foreign_classes"]
 
 BEAT = 0.25
 """Seconds between signs of life."""
+REPORTED = 2**20
+"""Bytes of answers to a survey that go in one statement, about."""
 SHOWN_EVERY = 5.0
 """Seconds between lines that show how far the run is."""
 
@@ -95,6 +100,7 @@ class Host:
     def __post_init__(self) -> None:
         self._over = threading.Event()
         self._outbox: dict[tuple[str, int], Outgoing] = {}
+        self._held: dict[str, Tensor] = {}
         self._seal: Seal | None = None
         self._memory = Memory("")
         self._rate, self._shown = math.inf, -math.inf
@@ -110,7 +116,7 @@ class Host:
         match what:
             case Begin():
                 return self._begin(what)
-            case Arrived() if what.manifest.phase == "broadcast":
+            case Arrived() if what.manifest.phase in ("broadcast", "whole"):
                 self._work(what)
             case Arrived() if what.manifest.phase == "final":
                 self._judge(what)
@@ -148,6 +154,7 @@ class Host:
         assert self.run is not None
         self._expect()
         robot = self._robot(begin) if self.run.peers and not going_on else None
+        self._survey()
         name, instance = self.membership.identity.name, self.membership.instance
         self.membership.say(COORDINATOR, Ready(run=begin.run, sender=name, instance=instance, round=self.round))
         return robot.play_all(self._side) if robot else None
@@ -165,6 +172,7 @@ class Host:
         self.weather = Weather(self.run.experiment.faults, self.run.experiment.seed)
         check_sight(self.run, self.rows)
         self._outbox, self._said = {}, []
+        self._held = {} if self.run.peers else dict(first_message(self.run.parts).channels)
         self._seal = self.membership.seal() if self.run.experiment.network.link == "best_effort" else None
         state = self._memory.recall(begin.variant, begin.round) if begin.round else None
         if state is not None:
@@ -177,11 +185,13 @@ class Host:
         assert self.run is not None
         algorithm, parts = self.run.parts.algorithm, self.run.parts
         if isinstance(algorithm, ServerAlgorithm):
-            heard = algorithm.broadcast(algorithm.start(parts.initial_D))
-            everyone = frozenset(self.run.everyone.tolist())
-            forms = {"broadcast": (heard, self._seal), "final": (Message({"x": parts.initial_D}), None)}
-            for phase, (message, closed) in forms.items():
-                expected = Expectation(form_of(broadcast_payloads(message)), everyone, closed, single=True)
+            first, everyone = first_message(parts), frozenset(self.run.everyone.tolist())
+            coded = {name: template(parts.down(x_D.numel()), x_D.numel()) for name, x_D in first.channels.items()}
+            final = broadcast_payloads(Message({"x": parts.initial_D}))
+            forms = {"broadcast": (coded, self._seal), "final": (final, None)}
+            forms["whole"] = broadcast_payloads(first), self._seal
+            for phase, (payloads, closed) in forms.items():
+                expected = Expectation(form_of(payloads), everyone, closed, single=True)
                 self.membership.desk.expect(COORDINATOR, phase, ANY_ROUND, expected)
 
     # ------------------------------------------------------------ a round
@@ -199,12 +209,44 @@ class Host:
         if not len(nodes_K):
             return
         cohort = run.cohort(nodes_K, self.round, self.weather.work(self.round, nodes_K))
-        heard = Message({name: p.tensors["values"][0] for name, p in arrived.payloads.items()})
-        said, packets = speak(run.parts, self._side, [cohort], heard)
+        said, packets = speak(run.parts, self._side, [cohort], self._hear(arrived, nodes_K))
         self._said = [spoken.silent() for spoken in said]
         self._outbox = {}
         self._upload("update", packets, self._said, len(nodes_K) / len(manifest.nodes))
         self._progress(torch.cat([s.message.losses_K for s in said]).nanmean().item())
+
+    def _hear(self, arrived: Arrived, nodes_K: IntArray) -> Told:
+        """What the own nodes are told; who is sent nothing in a channel has nothing there."""
+        assert self.run is not None
+        parts, manifest = self.run.parts, arrived.manifest
+        for name, payload in arrived.payloads.items():
+            self._held[name] = self._decode(name, payload, manifest.phase == "whole")
+        channels = {name: self._held[name] for name in first_message(parts).channels}
+        sent = {name: ~np.isin(manifest.nodes, manifest.missing.get(name, [])) for name in arrived.payloads}
+        sent |= {name: np.zeros(len(manifest.nodes), dtype=bool) for name in channels if name not in sent}
+        nodes, orders = np.array(manifest.nodes, dtype=np.int64), np.array(manifest.orders)
+        current = np.ones(len(nodes), dtype=bool)
+        return Told(manifest.round, nodes, Message(channels), {}, {}, sent, current, orders).rows(nodes_K)
+
+    def _decode(self, name: str, payload: Payload, whole: bool) -> Tensor:
+        """(D,) a channel of the broadcast."""
+        assert self.run is not None
+        codec = self.run.parts.down(payload.columns)
+        if whole or codec is None:
+            return payload.tensors["values"][0]
+        decoded_D = codec.decode(payload)[0]
+        return self._held[name] + decoded_D.where(decoded_D.isfinite(), 0) if codec.differences else decoded_D
+
+    def _survey(self) -> None:
+        """Answer the trigger's survey, some nodes at a time."""
+        assert self.run is not None
+        width, membership = self.run.survey_width, self.membership
+        about = {"run": membership.desk.run, "sender": membership.identity.name, "instance": membership.instance}
+        step = max(1, REPORTED // (4 * width)) if width else len(self.rows)
+        for start in range(0, len(self.rows) if width else 0, step):
+            nodes_K = self.rows[start : start + step]
+            values = self.run.survey(nodes_K).float().numpy().astype("<f4").tobytes()
+            membership.say(COORDINATOR, Report(**about, nodes=nodes_K.tolist(), values=values))
 
     def _progress(self, loss: float) -> None:
         """Show how far the run is, now and then."""

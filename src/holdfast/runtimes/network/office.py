@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zenoh
 
@@ -210,14 +210,18 @@ class Office:
             time.sleep(0.01)
 
     def parcel(
-        self, phase: str, round: int, nodes: list[int], payloads: Mapping[str, Payload], seal: Seal | None = None
+        self,
+        phase: str,
+        round: int,
+        nodes: list[int],
+        payloads: Mapping[str, Payload],
+        seal: Seal | None = None,
+        **more: Any,
     ) -> Outgoing:
-        """A parcel of the coordinator's; in datagrams where it is sealed."""
+        """A parcel of the coordinator's; in datagrams where it is sealed; ``more`` is said in its manifest."""
+        about = {"run": self.run, "sender": COORDINATOR, "phase": phase, "round": round, "nodes": nodes, **more}
         chunk = DATAGRAM if seal else CHUNK
-        about = Parcel(
-            run=self.run, sender=COORDINATOR, phase=phase, round=round, nodes=nodes, specs=[], chunk=chunk, digests=b""
-        )
-        return Outgoing.of(self.identity, payloads, about, seal)
+        return Outgoing.of(self.identity, payloads, Parcel(**about, specs=[], chunk=chunk, digests=b""), seal)
 
     def seal(self, member: Member) -> Seal | None:
         """What opens a node's chunks, where they are sealed."""

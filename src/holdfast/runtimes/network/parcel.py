@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 DIGEST = 32
+LENGTHS = "#"
+"""What follows the name of a ragged tensor in the name of its rows' lengths."""
 MANY_CHUNKS = 16
 """From how many chunks on several threads digest them."""
 _BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
@@ -50,20 +52,36 @@ Form = Mapping[str, Spec]
 def specs_of(payloads: Mapping[str, Payload]) -> list[Spec]:
     """The specs of payloads, by channel."""
     return [
-        Spec(f"{channel}.{name}", str(tensor.dtype).removeprefix("torch."), list(tensor.shape), payload.columns)
-        for channel, payload in payloads.items()
-        for name, tensor in payload.tensors.items()
+        Spec(f"{channel}.{name}", str(tensor.dtype).removeprefix("torch."), list(tensor.shape), columns, ragged)
+        for channel, name, tensor, columns, ragged in _travelling(payloads)
     ]
 
 
 def tensors_of(payloads: Mapping[str, Payload]) -> list[Tensor]:
     """The tensors of payloads, in the order of their specs."""
-    return [tensor for payload in payloads.values() for tensor in payload.tensors.values()]
+    return [tensor for _, _, tensor, _, _ in _travelling(payloads)]
+
+
+def _travelling(payloads: Mapping[str, Payload]) -> Iterator[tuple[str, str, Tensor, int, bool]]:
+    """(channel, name, tensor, columns, ragged) of what travels: of ragged tensors what is real, then the lengths."""
+    for channel, payload in payloads.items():
+        for name, tensor in payload.tensors.items():
+            lengths_K = payload.lengths.get(name)
+            if lengths_K is None:
+                yield channel, name, tensor, payload.columns, False
+            else:
+                real = torch.arange(tensor.shape[1], device=tensor.device) < lengths_K.to(tensor.device).unsqueeze(1)
+                yield channel, name, tensor[real], payload.columns, True
+                yield channel, name + LENGTHS, lengths_K.int(), payload.columns, False
 
 
 def form_of(payloads: Mapping[str, Payload]) -> Form:
-    """What one row of payloads looks like."""
-    return {spec.name: Spec(spec.name, spec.dtype, spec.shape[1:], spec.columns) for spec in specs_of(payloads)}
+    """What one row of payloads looks like; of ragged tensors the longest row."""
+    found = {}
+    for spec in specs_of(payloads):  # a ragged tensor of one row is as long as that row
+        shape = spec.shape if spec.ragged else spec.shape[1:]
+        found[spec.name] = Spec(spec.name, spec.dtype, shape, spec.columns, spec.ragged)
+    return found
 
 
 def bytes_of(spec: Spec) -> int:
@@ -97,7 +115,9 @@ def _digest(chunk: memoryview) -> bytes:
     return blake3(chunk).digest()
 
 
-def check(manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, sealed: bool = False) -> None:
+def check(
+    manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, sealed: bool = False, partial: bool = False
+) -> None:
     """Whether a manifest announces what is expected of its sender, before a byte is allocated.
 
     Args:
@@ -106,6 +126,7 @@ def check(manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, seal
         allowed: the nodes for which the sender may speak in this round.
         rows: how many rows each tensor must have.
         sealed: whether chunks are sealed one by one, and so have no digests.
+        partial: whether channels may be missing.
 
     Raises:
         MessageError: it does not.
@@ -115,13 +136,30 @@ def check(manifest: Parcel, form: Form, allowed: frozenset[int], rows: int, seal
         raise MessageError("foreign rows")
     if manifest.sender != COORDINATOR and not _numbers_fit(manifest):
         raise MessageError("wrong weights")
-    wanted = [[s.name, s.dtype, [rows, *s.shape], s.columns] for s in form.values()]
-    if [[s.name, s.dtype, s.shape, s.columns] for s in manifest.specs] != (wanted if rows else []):
+    if not _fits(manifest.specs, _wanted(manifest, form, partial) if rows else [], rows):
         raise MessageError("wrong shape")
     if manifest.chunk != (DATAGRAM if sealed else CHUNK):
         raise MessageError("wrong chunks")
     if len(manifest.digests) != (0 if sealed else DIGEST * _chunks(manifest)):
         raise MessageError("wrong chunks")
+
+
+def _wanted(manifest: Parcel, form: Form, partial: bool) -> list[Spec]:
+    """The tensors that must be there: all, or all of those channels of which there is any."""
+    there = {spec.name.partition(".")[0] for spec in manifest.specs}
+    return [spec for spec in form.values() if not partial or spec.name.partition(".")[0] in there]
+
+
+def _fits(specs: Sequence[Spec], wanted: Sequence[Spec], rows: int) -> bool:
+    """Whether tensors of so many rows are as wanted; of ragged ones, whether they are not too long."""
+    if len(specs) != len(wanted):
+        return False
+    for spec, form in zip(specs, wanted, strict=True):
+        fits = len(spec.shape) == 1 and spec.shape[0] <= rows * form.shape[0] if form.ragged else None
+        if not (spec.shape == [rows, *form.shape] if fits is None else fits):
+            return False
+    known = [(s.name, s.dtype, s.columns, s.ragged) for s in wanted]
+    return [(s.name, s.dtype, s.columns, s.ragged) for s in specs] == known
 
 
 def _numbers_fit(manifest: Parcel) -> bool:
@@ -212,15 +250,35 @@ class Assembly:
         return len(missing)
 
     def payloads(self) -> dict[str, Payload]:
-        """The tensors by channel; what did not arrive and was not filled is arbitrary."""
+        """The tensors by channel; what did not arrive and was not filled is arbitrary.
+
+        Raises:
+            MessageError: the lengths of a ragged tensor are not those of its rows.
+        """
         found: dict[str, Payload] = {}
-        for spec, buffer in zip(self.manifest.specs, self.buffers, strict=True):
+        tensors = [
+            _flat(buffer, getattr(torch, spec.dtype)).view(spec.shape)
+            for spec, buffer in zip(self.manifest.specs, self.buffers, strict=True)
+        ]
+        for at, spec in enumerate(self.manifest.specs):
             channel, _, name = spec.name.partition(".")
-            dtype = getattr(torch, spec.dtype)
-            flat = _flat(buffer, dtype)
             payload = found.setdefault(channel, Payload({}, spec.columns))
-            payload.tensors[name] = flat.view(spec.shape)
+            if spec.ragged:
+                payload.lengths[name] = tensors[at + 1].long()
+                payload.tensors[name] = _padded(tensors[at], payload.lengths[name])
+            elif not name.endswith(LENGTHS):
+                payload.tensors[name] = tensors[at]
         return found
+
+
+def _padded(flat: Tensor, lengths_K: Tensor) -> Tensor:
+    """The rows that stand one behind the other, (K, greatest length)."""
+    if bool((lengths_K < 0).any()) or int(lengths_K.sum()) != len(flat):
+        raise MessageError("wrong lengths")
+    width = int(lengths_K.max()) if len(lengths_K) else 0
+    padded = flat.new_zeros(len(lengths_K), width)
+    padded[torch.arange(width) < lengths_K.unsqueeze(1)] = flat
+    return padded
 
 
 def _flat(buffer: NDArray[np.uint8], dtype: torch.dtype) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from holdfast.codecs import Payload
+from holdfast.codecs import Codec, Payload
 from holdfast.message import Message
 from holdfast.network import Network
 from holdfast.parts import Parts
@@ -18,7 +18,7 @@ from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import Form, form_of
 from holdfast.runtimes.rounds import Rounds
 
-__all__ = ["TICK", "Remote", "broadcast_payloads", "update_form"]
+__all__ = ["TICK", "Remote", "broadcast_payloads", "template", "update_form"]
 
 TICK = 0.05
 """Seconds after which a coordinator that waits looks around."""
@@ -77,10 +77,15 @@ class Remote(Rounds):
 
 def update_form(parts: Parts) -> Form:
     """What one row of an update looks like: each channel as the codec encodes it."""
-    columns = parts.initial_D.numel()
-    whole = Payload({"values": torch.zeros(1, columns)}, columns)
-    payload = parts.codec.template(columns) if parts.codec else whole
-    return form_of(dict.fromkeys(parts.algorithm.says, payload))
+    widths = parts.algorithm.widths(parts.layout)
+    return form_of({name: template(parts.up(width), width) for name, width in widths.items()})
+
+
+def template(codec: Codec | None, columns: int) -> Payload:
+    """One row's payload of a channel."""
+    if codec is None:
+        return Payload({"values": torch.zeros(1, columns)}, columns)
+    return codec.template(columns)
 
 
 def broadcast_payloads(heard: Message) -> dict[str, Payload]:

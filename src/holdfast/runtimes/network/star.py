@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from holdfast.message import Message
+from holdfast.message import Message, header_bytes
 from holdfast.packet import Packet
 from holdfast.runtimes.network.crew import Member
 from holdfast.runtimes.network.desk import Arrived, Expectation
@@ -16,9 +18,11 @@ from holdfast.runtimes.network.identity import COORDINATOR
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.parcel import packet_of
 from holdfast.runtimes.network.remote import TICK, Remote, broadcast_payloads, update_form
-from holdfast.runtimes.network.wire import Again, Ask, Done, Ready
+from holdfast.runtimes.network.seal import Seal
+from holdfast.runtimes.network.wire import Again, Ask, Done, Ready, Report
 from holdfast.runtimes.rounds import StoppedError
 from holdfast.runtimes.star import Replies, StarRounds
+from holdfast.tell import Told
 from holdfast.types import FloatArray, IntArray
 
 __all__ = ["RemoteStar"]
@@ -45,8 +49,11 @@ class RemoteStar(Remote, StarRounds):
         parts = self.run.parts
         self.form, rule = update_form(parts), parts.aggregator
         self.holes_allowed = rule is not None and rule.takes_missing
-        self._broadcast: Outgoing | None = None
+        self._told: Told | None = None
+        self._parcels: dict[object, Outgoing] = {}
         self._stale: list[Packet] = []
+        width = self.run.survey_width
+        self._reports = torch.full((self.run.experiment.nodes if width else 0, width), torch.nan)
         self._first: int | None = None
         self._asks = (0, 0)
 
@@ -57,6 +64,8 @@ class RemoteStar(Remote, StarRounds):
             StoppedError: the user stopped the run meanwhile.
         """
         if self._first is None:
+            if round > 1:  # the processes may be new
+                self.server.holders = np.zeros(0, dtype=np.int64)
             self.office.begin(self.variant, round - 1)
             self._first = round
         self._gather(round)
@@ -87,14 +96,13 @@ class RemoteStar(Remote, StarRounds):
 
     # ------------------------------------------------------------ a round
 
-    def work(self, round: int, nodes_K: IntArray, work_K: FloatArray, heard: Message) -> Replies:
+    def work(self, round: int, work_K: FloatArray, told: Told) -> Replies:
         """Send the broadcast to those who host the nodes, and gather what they answer."""
-        wanted = self._wanted(round, nodes_K)
-        seal = next((self.office.seal(w.member) for w in wanted.values()), None)
-        self._broadcast = self.office.parcel("broadcast", round, nodes_K.tolist(), broadcast_payloads(heard), seal)
+        wanted = self._wanted(round, told.nodes_K)
+        self._told, self._parcels = told, {}
         for w in wanted.values():
             self._expect(w, "update", round)
-            self._for(w.member).send(self.office.post, w.member.name, self._rate)
+            self._parcel_for(w).send(self.office.post, w.member.name, self._rate)
             w.member.progress.start(time.monotonic())
         arrived = self._collect(round, "update", wanted)
         packets = [packet_of(a.manifest, a.payloads) for a in arrived if a.manifest.nodes]
@@ -102,10 +110,26 @@ class RemoteStar(Remote, StarRounds):
         self._stale = []
         return _replies(arrived, packets)
 
-    def _for(self, member: Member) -> Outgoing:
-        """The broadcast as it goes to one process."""
-        assert self._broadcast is not None
-        return self._broadcast.to(self.office.seal(member))
+    def _parcel_for(self, wanted: _Wanted) -> Outgoing:
+        """The broadcast as it goes to one process: made once for all who are told the same."""
+        assert self._told is not None
+        told, seal = self._told.rows(wanted.nodes_K), self.office.seal(wanted.member)
+        names = tuple(name for name, sent_K in told.sent.items() if sent_K.any())
+        current = bool(told.current_K.all())
+        alike = all(sent_K.all() for name, sent_K in told.sent.items() if name in names) and not len(told.orders_K)
+        at = (names, current, () if alike else tuple(told.nodes_K.tolist()))
+        if at not in self._parcels:
+            nodes = self._told.nodes_K if alike else told.nodes_K
+            self._parcels[at] = self._parcel(told, nodes, names, current, seal)
+        return self._parcels[at].to(seal)
+
+    def _parcel(
+        self, told: Told, nodes_K: IntArray, names: Sequence[str], current: bool, seal: Seal | None
+    ) -> Outgoing:
+        payloads = {name: (told.coded if current else told.whole)[name] for name in names}
+        missing = {name: told.nodes_K[~told.sent[name]].tolist() for name in names if not told.sent[name].all()}
+        phase, orders = "broadcast" if current else "whole", told.orders_K.tolist()
+        return self.office.parcel(phase, told.round, nodes_K.tolist(), payloads, seal, orders=orders, missing=missing)
 
     @property
     def _rate(self) -> float:
@@ -140,8 +164,11 @@ class RemoteStar(Remote, StarRounds):
     def _wanted(self, round: int, nodes_K: IntArray) -> dict[str, _Wanted]:
         """Who hosts these nodes, is there, and is not left out for having failed."""
         members = [m for m in self.office.crew.present(self.office.run) if m.suspension.over(round)]
-        found = {m.name: _Wanted(m, np.intersect1d(m.rows_K, nodes_K)) for m in members}
+        found = {m.name: self._wanted_of(m, nodes_K) for m in members}
         return {name: wanted for name, wanted in found.items() if len(wanted.nodes_K)}
+
+    def _wanted_of(self, member: Member, nodes_K: IntArray) -> _Wanted:
+        return _Wanted(member, np.intersect1d(member.rows_K, nodes_K))
 
     def _expect(self, wanted: _Wanted, phase: str, round: int) -> None:
         nodes = frozenset(wanted.nodes_K.tolist())
@@ -181,11 +208,14 @@ class RemoteStar(Remote, StarRounds):
 
     def _handle(self, what: object, round: int, left: Mapping[str, _Wanted]) -> Arrived | None:
         """Do what an event asks for; a parcel of this round is handed back, one of an earlier round is kept."""
-        if isinstance(what, Ready):
+        if isinstance(what, Report):
+            self._note_report(what)
+        elif isinstance(what, Ready):
             self._welcome(what.sender, round, left)
-        elif isinstance(what, Again) and self._broadcast is not None and what.round == self._broadcast.manifest.round:
+        elif isinstance(what, Again) and self._told is not None and what.round == self._told.round:
             member = self.office.crew.members[what.sender]
-            self._for(member).repeat(self.office.post, what.sender, what.chunks, self._rate)
+            wanted = self._wanted_of(member, self._told.nodes_K)
+            self._parcel_for(wanted).repeat(self.office.post, what.sender, what.chunks, self._rate)
         elif isinstance(what, Arrived) and what.holes:
             self.log.event(round, "holes", process=what.manifest.sender, chunks=what.holes)
         if not isinstance(what, Arrived):
@@ -198,13 +228,37 @@ class RemoteStar(Remote, StarRounds):
 
     def _welcome(self, name: str, round: int, left: Mapping[str, _Wanted]) -> None:
         """A node is back in the middle of a round: it sends what it has, or works anew."""
-        if name in left and self._broadcast is not None:
+        rows = self.office.crew.members[name].rows_K
+        if round != self._first:  # who has begun anew holds no broadcast
+            held = self.run.everyone if self.server.holders is None else self.server.holders
+            self.server.holders = np.setdiff1d(held, rows)
+        if name in left and self._told is not None:
+            self._told = replace(self._told, current_K=self._told.current_K & ~np.isin(self._told.nodes_K, rows))
             self.office.desk.restart((name, "update", round))
             self._expect(left[name], "update", round)
             again = Again(run=self.office.run, sender=COORDINATOR, phase="update", round=round, chunks=[])
             self.office.say(name, again)
-            self._for(left[name].member).send(self.office.post, name, self._rate)
+            self._parcel_for(left[name]).send(self.office.post, name, self._rate)
             left[name].member.progress.start(time.monotonic())
+
+    # ------------------------------------------------------------ the survey
+
+    def survey(self, round: int) -> Tensor:
+        """(N, R) what each node has answered to the trigger's survey; NaN where there is no answer."""
+        return self._reports
+
+    def _note_report(self, report: Report) -> None:
+        """Keep what nodes answer to the survey, if it is their own and of the right length."""
+        member = self.office.crew.members.get(report.sender)
+        width = self._reports.shape[1]
+        own = member is not None and set(report.nodes) <= set(member.rows_K.tolist())
+        if not own or len(report.values) != 4 * width * len(report.nodes):
+            self.office.desk.dropped["wrong report"] += 1
+            return
+        values = np.frombuffer(report.values, dtype="<f4").reshape(len(report.nodes), width)
+        self._reports[report.nodes] = torch.from_numpy(values.copy())
+        header = np.full(len(report.nodes), header_bytes(0, {}))
+        self._traffic("up", np.array(report.nodes, dtype=np.int64), np.full_like(header, 4 * width), header)
 
     # ------------------------------------------------------------ the end
 

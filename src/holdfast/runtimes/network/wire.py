@@ -32,6 +32,7 @@ __all__ = [
     "Peer",
     "Ready",
     "Refusal",
+    "Report",
     "Sent",
     "Signer",
     "Spec",
@@ -85,12 +86,14 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
         dtype: as torch calls it, such as ``float32``.
         shape: rows first.
         columns: how many columns a decoded row has.
+        ragged: whether the rows differ in length and stand one behind the other; the tensor after it holds the lengths.
     """
 
     name: Annotated[str, Meta(max_length=200)]
     dtype: Annotated[str, Meta(max_length=20)]
     shape: Annotated[list[Count], Meta(max_length=4)]
     columns: Count
+    ragged: bool = False
 
 
 class Parcel(_Said, frozen=True):
@@ -105,6 +108,8 @@ class Parcel(_Said, frozen=True):
         losses: each row's training loss.
         silent: nodes that worked and say nothing.
         silent_losses: their training losses.
+        orders: of a broadcast, what the trigger's plan tells each node; nothing without a plan.
+        missing: of a broadcast, by channel the nodes that are not sent it.
         specs: the tensors.
         chunk: bytes in a chunk.
         digests: the BLAKE3 digest of every chunk, one after the other; none where each chunk is sealed on its own.
@@ -120,6 +125,8 @@ class Parcel(_Said, frozen=True):
     losses: Numbers = []
     silent: Nodes = []
     silent_losses: Numbers = []
+    orders: Numbers = []
+    missing: Annotated[dict[str, Nodes], Meta(max_length=1000)] = {}
 
 
 class Hello(_Said, frozen=True):
@@ -199,6 +206,14 @@ class Ready(_Said, frozen=True):
     round: Count
 
 
+class Report(_Said, frozen=True):
+    """What nodes answer to the trigger's survey: for each the same number of float32, one node after the other."""
+
+    instance: Run
+    nodes: Nodes
+    values: Annotated[bytes, Meta(max_length=2**21)]
+
+
 class Sent(_Said, frozen=True):
     """All chunks of a parcel have been sent over a link that may lose some."""
 
@@ -251,7 +266,9 @@ class End(_Said, frozen=True):
     reason: Annotated[str, Meta(max_length=200)]
 
 
-Statement = Parcel | Hello | Welcome | Refusal | Begin | Go | Ready | Sent | Ask | Again | Beat | Told | Done | End
+Statement = (
+    Parcel | Hello | Welcome | Refusal | Begin | Go | Ready | Report | Sent | Ask | Again | Beat | Told | Done | End
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Statement)

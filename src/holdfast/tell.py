@@ -1,0 +1,134 @@
+"""What the coordinator tells the nodes at the beginning of a round: the broadcast, to whom, and in how many bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.algorithms import ServerAlgorithm
+from holdfast.codecs import Codec, Payload
+from holdfast.errors import stage
+from holdfast.message import Message, header_bytes
+from holdfast.parts import Parts, ServerSide
+from holdfast.seeding import Draws
+from holdfast.types import SERVER, BoolArray, FloatArray, IntArray
+
+__all__ = ["ORDER_BYTES", "Told", "first_message", "tell"]
+
+ORDER_BYTES = 4
+"""What telling a node its order of the trigger's plan takes."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A broadcast on its way.
+
+    Args:
+        round: the round that begins.
+        nodes_K: who is told, sorted.
+        heard: the (D,) channels, as the nodes decode them.
+        coded: by channel, one encoded row.
+        whole: by channel, the row for who does not hold what ``coded`` is the difference to.
+        sent: by channel, (K,) who is sent it.
+        current_K: (K,) who can decode ``coded``.
+        orders_K: (K,) what the trigger's plan tells each; empty without a plan.
+    """
+
+    round: int
+    nodes_K: IntArray
+    heard: Message
+    coded: Mapping[str, Payload]
+    whole: Mapping[str, Payload]
+    sent: Mapping[str, BoolArray]
+    current_K: BoolArray
+    orders_K: FloatArray
+
+    def rows(self, nodes: IntArray) -> Told:
+        """What some of the nodes are told."""
+        at = np.searchsorted(self.nodes_K, nodes)
+        sent = {name: sent_K[at] for name, sent_K in self.sent.items()}
+        orders_K = self.orders_K[at] if len(self.orders_K) else self.orders_K
+        return replace(self, nodes_K=nodes, sent=sent, current_K=self.current_K[at], orders_K=orders_K)
+
+    def message(self, nodes: IntArray) -> Message:
+        """What some of the nodes hear, a row each."""
+        some = self.rows(nodes)
+        missing = {name: torch.from_numpy(~sent_K) for name, sent_K in some.sent.items() if not sent_K.all()}
+        return replace(self.heard.to_rows(len(nodes)), missing=missing, orders_K=torch.from_numpy(some.orders_K))
+
+    @property
+    def bytes_K(self) -> IntArray:
+        """(K,) the payload bytes that go to each node."""
+        found_K = np.full(len(self.nodes_K), ORDER_BYTES if len(self.orders_K) else 0, dtype=np.int64)
+        for name, sent_K in self.sent.items():
+            each_K = np.where(self.current_K, self.coded[name].bytes_K[0], self.whole[name].bytes_K[0])
+            found_K += np.where(sent_K, each_K, 0)
+        return found_K
+
+    @property
+    def header_K(self) -> IntArray:
+        """(K,) the header bytes that go to each node."""
+        names = list(self.sent)
+        key_K = sum((2**place * self.sent[name] for place, name in enumerate(names)), start=0 * self.nodes_K)
+        found_K = np.empty_like(self.nodes_K)
+        for key in np.unique(key_K).tolist():
+            tensors = {name: self.heard[name].unsqueeze(0) for place, name in enumerate(names) if key >> place & 1}
+            found_K[key_K == key] = header_bytes(self.round, tensors)
+        return found_K
+
+
+def first_message(parts: Parts) -> Message:
+    """The broadcast before the first round, which every process can make for itself."""
+    assert isinstance(parts.algorithm, ServerAlgorithm)
+    return parts.algorithm.broadcast(parts.algorithm.start(parts.initial_D, parts.layout))
+
+
+def tell(parts: Parts, side: ServerSide, round: int, nodes_K: IntArray, orders_K: FloatArray | None = None) -> Told:
+    """Broadcast → encode.
+
+    Args:
+        parts: the run's components.
+        side: what the coordinator remembers; brought up to date.
+        round: the round that begins.
+        nodes_K: who is to work in it, sorted.
+        orders_K: what the trigger's plan tells each of them.
+    """
+    assert isinstance(parts.algorithm, ServerAlgorithm)
+    with stage("broadcast", round, nodes_K):
+        message = parts.algorithm.broadcast(side.algorithm)
+        sent = {name: parts.algorithm.recipients(side.algorithm, name, nodes_K) for name in message.channels}
+    heard, coded, whole = {}, {}, {}
+    for name, x_D in message.channels.items():
+        raw = Payload({"values": x_D.unsqueeze(0)}, x_D.numel())
+        heard[name], coded[name], whole[name] = x_D, raw, raw
+        codec = parts.down(x_D.numel())
+        if codec is not None and sent[name].any():
+            draws = Draws(parts.seed, f"downlink.{name}", _SELF, round)
+            coded[name], heard[name] = _encode(codec, side, name, x_D, first_message(parts)[name], draws)
+            whole[name] = Payload({"values": heard[name].unsqueeze(0)}, x_D.numel())
+    current_K = np.ones(len(nodes_K), dtype=bool)
+    if parts.downlink is not None and parts.downlink.differences and side.holders is not None:
+        current_K = np.isin(nodes_K, side.holders)
+    orders_K = np.zeros(0) if orders_K is None else orders_K
+    return Told(round, nodes_K, replace(message, channels=heard), coded, whole, sent, current_K, orders_K)
+
+
+_SELF = np.array([SERVER])
+
+
+def _encode(
+    codec: Codec, side: ServerSide, name: str, x_D: Tensor, first_D: Tensor, draws: Draws
+) -> tuple[Payload, Tensor]:
+    """The encoded row, and what the nodes make of it."""
+    known = side.downlink.get(name)
+    if known is None:
+        known = codec.start(1, x_D.numel()) | ({"reference": first_D.unsqueeze(0)} if codec.differences else {})
+    side.downlink[name], payload = codec.encode(known, x_D.unsqueeze(0), draws)
+    decoded_D = codec.decode(payload)[0].to(x_D.device)
+    if codec.differences:
+        decoded_D = side.downlink[name]["reference"][0].to(x_D.device)
+    return payload, decoded_D
