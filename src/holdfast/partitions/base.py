@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
+from torch import Tensor
 
 from holdfast.component import Component
 from holdfast.errors import InputError
 from holdfast.partitions.shards import Parts
+from holdfast.partitions.unbalanced import unbalanced
 from holdfast.seeding import address, generator
 from holdfast.types import IntArray
 
-__all__ = ["Partition"]
+__all__ = ["Dealt", "Partition"]
 
 
 class Partition(Component):
@@ -32,7 +36,8 @@ class Partition(Component):
         """The sample indices of each node.
 
         Args:
-            targets: (S,) the classes of the training samples; in a regression, the quintile of each value.
+            targets: (S,) the classes of the training samples; in a regression, the quintile of each value; or what
+                `keys` makes of them.
             nodes: how many nodes.
             seed: the experiment's seed.
 
@@ -42,6 +47,31 @@ class Partition(Component):
         Raises:
             InputError: a node would be left without a sample.
         """
+
+    def keys(self, targets: IntArray, data_dir: Path | None) -> IntArray:
+        """(S,) by what `split` tells the samples apart: their targets, unless the partition knows something else.
+
+        Args:
+            targets: (S,) as `split` takes them.
+            data_dir: the folder of data sets that the user named, if any.
+
+        Raises:
+            InputError: what it knows the samples by is missing or damaged.
+        """
+        return targets
+
+    def disturb(self, inputs: Tensor, parts: Sequence[IntArray], seed: int) -> Tensor:
+        """(S, …) the training inputs as the nodes that hold them see them: as they are, unless the partition says so.
+
+        Args:
+            inputs: (S, …) the training inputs; they are not changed.
+            parts: what `split` returned.
+            seed: the experiment's seed.
+
+        Raises:
+            InputError: inputs of this kind cannot be disturbed.
+        """
+        return inputs
 
     def refuse_empty(self, parts: Sequence[IntArray]) -> Sequence[IntArray]:
         """The parts, if none is empty.
@@ -68,3 +98,26 @@ class Partition(Component):
     def numbers(seed: int, *ids: int) -> np.random.Generator:
         """An addressed source of NumPy's random numbers, for the distributions that torch lacks."""
         return np.random.default_rng(int(address(seed, "partition.numbers", *ids)))
+
+
+class Dealt(Partition):
+    """A partition that deals every sample out once, and so can make the amounts unequal afterwards.
+
+    A subclass has one method, `deal`. How `unbalanced` works is said in `holdfast.partitions.unbalanced`.
+    """
+
+    unbalanced: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="how unequal the nodes' amounts are made: σ of log-normal factors (no unit); 0 leaves them",
+    )
+
+    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+        """The sample indices of each node."""
+        parts = self.deal(targets, nodes, seed)
+        return unbalanced(parts, targets, self.unbalanced, seed) if self.unbalanced else parts
+
+    @abstractmethod
+    def deal(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+        """The sample indices of each node, before `unbalanced`; arguments, result and errors are those of `split`."""

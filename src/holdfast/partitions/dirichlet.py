@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from holdfast.errors import InputError
-from holdfast.partitions.base import Partition
+from holdfast.partitions.base import Dealt
 from holdfast.partitions.shards import Shards
 from holdfast.types import IntArray
 
 __all__ = ["Dirichlet"]
 
 
-class Dirichlet(Partition):
+class Dirichlet(Dealt):
     r"""Spreads each class over the nodes in random proportions: the smaller alpha, the more skewed.
 
     For each class c, p_c ~ Dir(alpha, …, alpha) over the N nodes, and node i gets the share p_ci of its
@@ -37,10 +37,10 @@ class Dirichlet(Partition):
     alpha: float = Field(
         0.5, gt=0, description="how even the proportions are, as the distribution's concentration (no unit)"
     )
-    min_samples: int = Field(1, ge=1, description="how many samples every node gets at least, in samples")
+    min_samples: int = Field(1, ge=1, description="how many samples every node is dealt at least, in samples")
     attempts: int = Field(100, ge=1, description="how often the proportions may be drawn, in draws")
 
-    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+    def deal(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
         """The sample indices of each node."""
         _, class_S, sizes_C = np.unique(targets, return_inverse=True, return_counts=True)
         counts_CN = self._counts(sizes_C, nodes, seed)

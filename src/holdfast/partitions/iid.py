@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from holdfast.partitions.base import Partition
+from holdfast.partitions.base import Dealt
 from holdfast.partitions.shards import Shards
 from holdfast.types import IntArray
 
 __all__ = ["Iid"]
 
 
-class Iid(Partition):
+class Iid(Dealt):
     """Deals the shuffled samples out evenly, so every node sees the same distribution.
 
     With π a random permutation of the S samples, node i of N holds π(⌊iS/N⌋), …, π(⌊(i+1)S/N⌋ - 1); the sizes
@@ -31,7 +31,7 @@ class Iid(Partition):
     section 3.
     """
 
-    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+    def deal(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
         """The sample indices of each node."""
         samples = len(targets)
         cuts = np.arange(nodes + 1) * samples // nodes

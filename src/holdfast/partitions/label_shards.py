@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from holdfast.errors import InputError
-from holdfast.partitions.base import Partition
+from holdfast.partitions.base import Dealt
 from holdfast.partitions.shards import Shards
 from holdfast.types import IntArray
 
 __all__ = ["LabelShards"]
 
 
-class LabelShards(Partition):
+class LabelShards(Dealt):
     """Gives every node the samples of a few classes only, each class shared evenly by the nodes that hold it.
 
     With C classes among the samples and k classes a node, node i holds the classes (ik + j) mod C for
@@ -38,7 +38,7 @@ class LabelShards(Partition):
 
     classes_per_node: int = Field(1, ge=1, description="how many classes each node holds, in classes")
 
-    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+    def deal(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
         """The sample indices of each node."""
         present, class_S = np.unique(targets, return_inverse=True)
         self._check(len(present), nodes)

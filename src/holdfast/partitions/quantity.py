@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from holdfast.errors import InputError
-from holdfast.partitions.base import Partition
+from holdfast.partitions.base import Dealt
 from holdfast.partitions.shards import Shards
 from holdfast.types import IntArray
 
 __all__ = ["Quantity"]
 
 
-class Quantity(Partition):
+class Quantity(Dealt):
     """Deals the shuffled samples out in unequal amounts, cut at uniformly random points.
 
     With π a random permutation of the S samples and 0 = c_0 < c_1 < … < c_N = S, where c_1, …, c_{N-1} are
@@ -31,7 +31,7 @@ class Quantity(Partition):
     Source: the unbalanced split of dyn-fed.
     """
 
-    def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
+    def deal(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:
         """The sample indices of each node."""
         samples = len(targets)
         if nodes > samples:

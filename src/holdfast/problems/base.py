@@ -6,40 +6,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from holdfast.component import Component
 from holdfast.errors import InputError
+from holdfast.problems.losses import PerSample, accuracy, cross_entropy, hinge
 
-__all__ = ["Problem", "Task", "accuracy", "cross_entropy"]
-
-PerSample = Callable[[Tensor, Tensor], Tensor]
-"""``f(outputs, targets) -> (B,)``: one number a sample, so that a padded batch can be masked."""
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """(B,) the cross-entropy of each sample's logits, in nats.
-
-    Example:
-        >>> import torch
-        >>> cross_entropy(torch.zeros(1, 2), torch.tensor([0])).round(decimals=4)
-        tensor([0.6931])
-    """
-    return nn.functional.cross_entropy(outputs, targets, reduction="none")
-
-
-def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """(B,) 1 where the greatest logit is the target's, else 0; an output that is NaN is wrong.
-
-    Example:
-        >>> import torch
-        >>> accuracy(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([1, 1]))
-        tensor([1., 0.])
-    """
-    right = outputs.argmax(-1) == targets
-    return (right & ~outputs.isnan().any(-1)).float()
+__all__ = ["Classification", "Problem", "Task", "accuracy", "cross_entropy"]
 
 
 @dataclass(frozen=True)
@@ -106,3 +82,20 @@ class Problem(Component):
         Raises:
             InputError: the data are missing or damaged.
         """
+
+
+class Classification(Problem):
+    """A problem whose targets are classes, with a choice of the loss.
+
+    With the loss ``hinge``, the model `logistic` and a penalty `l2` in the algorithm it is the linear support vector
+    machine: λ‖w‖² plus the mean hinge loss. The metric is the accuracy with either loss.
+    """
+
+    loss: Literal["cross_entropy", "hinge"] = Field(
+        "cross_entropy", description="what training makes small: cross_entropy (in nats) or hinge (in scores)"
+    )
+
+    @property
+    def per_sample(self) -> PerSample:
+        """The loss, one number a sample."""
+        return {"cross_entropy": cross_entropy, "hinge": hinge}[self.loss]

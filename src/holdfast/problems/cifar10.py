@@ -20,7 +20,7 @@ from holdfast.catalogue import Choice
 from holdfast.errors import InputError
 from holdfast.models.base import Model
 from holdfast.models.cnnet import Cnnet
-from holdfast.problems.base import Problem, Task
+from holdfast.problems.base import Classification, Task
 from holdfast.problems.files import Source, damaged, find
 
 __all__ = ["Cifar10"]
@@ -32,7 +32,7 @@ MOST_IMAGES = 10_000
 PARTS = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
 
 
-class Cifar10(Problem):
+class Cifar10(Classification):
     """CIFAR-10: colour photographs of 32x32 pixels in ten classes, 50,000 for training and 10,000 for testing.
 
     The images are (S, 3, 32, 32), float32 in [0, 1]: the bytes of the file divided by 255. The file is the published
@@ -71,7 +71,9 @@ class Cifar10(Problem):
         else:
             parts = _published(find(self.archive, data_dir, self.source if self.download else None))
         train, test = (_samples(*parts[part]) for part in ("train", "test"))
-        return Task(model=partial(self.model.build, (3, 32, 32), 10), train=train, test=test, classes=10)
+        return Task(
+            model=partial(self.model.build, (3, 32, 32), 10), train=train, test=test, loss=self.per_sample, classes=10
+        )
 
 
 def _samples(images: Bytes, labels: Bytes) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,13 @@ from sklearn.datasets import load_digits
 from holdfast.catalogue import Choice
 from holdfast.models.base import Model
 from holdfast.models.mlp import Mlp
-from holdfast.problems.base import Problem, Task
+from holdfast.problems.base import Classification, Task
 from holdfast.seeding import generator
 
 __all__ = ["Digits"]
 
 
-class Digits(Problem):
+class Digits(Classification):
     """The 1,797 handwritten digits of 8x8 pixels in ten classes that install with scikit-learn.
 
     The images are (S, 1, 8, 8), float32 in [0, 1]: the pixels 0..16 divided by 16. Which samples are held out
@@ -54,5 +54,6 @@ class Digits(Problem):
             model=partial(self.model.build, (1, 8, 8), 10),
             train=(images[train], labels[train]),
             test=(images[test], labels[test]),
+            loss=self.per_sample,
             classes=10,
         )

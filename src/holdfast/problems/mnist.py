@@ -15,7 +15,7 @@ from torch import Tensor
 from holdfast.catalogue import Choice
 from holdfast.models.base import Model
 from holdfast.models.mlp import Mlp
-from holdfast.problems.base import Problem, Task
+from holdfast.problems.base import Classification, Task
 from holdfast.problems.files import Source, damaged, find, read_idx
 
 __all__ = ["Mnist"]
@@ -23,7 +23,7 @@ __all__ = ["Mnist"]
 _SITE = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
-class Mnist(Problem):
+class Mnist(Classification):
     """MNIST: handwritten digits of 28x28 pixels in ten classes, 60,000 for training and 10,000 for testing.
 
     The images are (S, 1, 28, 28), float32 in [0, 1]: the bytes of the files divided by 255. The files are the
@@ -64,6 +64,7 @@ class Mnist(Problem):
             model=partial(self.model.build, (1, 28, 28), 10),
             train=self._samples("train", data_dir),
             test=self._samples("t10k", data_dir),
+            loss=self.per_sample,
             classes=10,
         )
 

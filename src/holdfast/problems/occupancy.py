@@ -16,7 +16,7 @@ from torch import Tensor
 from holdfast.catalogue import Choice
 from holdfast.models.base import Model
 from holdfast.models.logistic import Logistic
-from holdfast.problems.base import Problem, Task
+from holdfast.problems.base import Classification, Task
 from holdfast.problems.files import Source, damaged, find
 from holdfast.seeding import generator
 from holdfast.types import FloatArray
@@ -28,7 +28,7 @@ _HEADER = ["date", "Temperature", "Humidity", "Light", "CO2", "HumidityRatio", "
 _MOST_BYTES = 2**26
 
 
-class Occupancy(Problem):
+class Occupancy(Classification):
     r"""Whether an office is occupied, from its temperature, humidity, light, CO2 and humidity ratio.
 
     The inputs are (S, 5), float32, standardised by the training samples: x ← (x - mean) / std; a feature that
@@ -82,6 +82,7 @@ class Occupancy(Problem):
             model=partial(self.model.build, (5,), 2),
             train=_samples(train, mean, std),
             test=_samples(test, mean, std),
+            loss=self.per_sample,
             classes=2,
         )
 
