@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.record.recorder import Recorder
+from holdfast.record.run_data import Run, load_run
 from holdfast.record.summary import summarise
 
 ROBUST = "robust"
@@ -58,3 +59,15 @@ def _facts(nodes: int, peers: bool) -> dict[str, Any]:
         "class_counts": np.arange(nodes * 3).reshape(nodes, 3),
         "graph": {"nodes": nodes, "edges": edges} if peers else None,
     }
+
+
+def write_two(directory: Path) -> Run:
+    """One variant that spends little, one that spends more and learns more, one that spends as much and learns less."""
+    spend = {"thrifty": (5, [0.1, 0.4, 0.4]), "lavish": (15, [0.1, 0.8, 0.8]), "idle": (15, [0.1, 0.2, 0.7])}
+    for variant, (size, values) in spend.items():
+        with Recorder(directory, variant) as recorder:
+            for round, value in enumerate(values):
+                recorder.metric(round, "test_accuracy", value)
+                for direction in ("up", "down") if round else ():
+                    recorder.metric(round, f"bytes_{direction}", size)
+    return load_run(directory)

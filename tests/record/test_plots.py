@@ -14,7 +14,7 @@ from holdfast.record.run_data import Run, load_run
 from holdfast.record.summary import summarise
 from holdfast.record.theme import DARK, LIGHT, literal
 
-from .synthetic import DIVERGED, ROBUST, write_run
+from .synthetic import DIVERGED, ROBUST, write_run, write_two
 
 CURVES = {"test_accuracy_by_round", "test_accuracy_by_bytes", "test_loss_by_round", "test_loss_by_bytes"}
 
@@ -92,7 +92,7 @@ def test_a_diverging_line_leaves_the_others_readable(tmp_path: Path) -> None:
     with Recorder(tmp_path, "wild") as wild:
         for round in range(10):
             wild.metric(round, "test_loss", 2.0 * 10.0**round if round < 9 else np.nan)
-    axes = curve(load_run(tmp_path), "test_loss", False, LIGHT).axes[0]
+    axes = curve(load_run(tmp_path), "test_loss", None, LIGHT).axes[0]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[1] == pytest.approx(40.0)
     assert [text.get_text() for text in axes.texts] == ["steady", "wild \N{MULTIPLICATION SIGN}"]
@@ -103,11 +103,52 @@ def test_lines_over_bytes_are_cumulated(tmp_path: Path) -> None:
         recorder.metric(0, "test_loss", 3.0)
         for round in range(1, 5):
             recorder.metric(round, "bytes_up", 1000)
+            recorder.metric(round, "bytes_down", 2000)
         recorder.metric(4, "test_loss", 1.0)
 
-    axes = curve(fill(tmp_path, write), "test_loss", True, LIGHT).axes[0]
-    assert axes.lines[0].get_xdata().tolist() == [0.0, 4.0]  # type: ignore[union-attr]
-    assert axes.get_xlabel() == "sent up by all nodes so far, in kB"
+    axes = curve(fill(tmp_path, write), "test_loss", "bytes", LIGHT).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [0.0, 12.0]  # type: ignore[union-attr]
+    assert axes.get_xlabel() == "bytes sent and received by all nodes, in kB"
+
+
+def test_the_front_is_a_staircase_in_the_colours_of_those_who_hold_it(tmp_path: Path) -> None:
+    figure = curve(write_two(tmp_path), "test_accuracy", "bytes", LIGHT, with_front=True)
+    axes = figure.axes[0]
+    paths = [np.asarray(each.get_paths()[0].vertices).tolist() for each in axes.collections if each.get_zorder() == 1.5]
+    assert paths == [[[10.0, 0.4], [30.0, 0.4]], [[30.0, 0.4], [30.0, 0.8], [60.0, 0.8]]]
+    assert [text.get_fontweight() for text in axes.texts] == ["bold", "bold", "normal"]
+    ends = [np.asarray(each.get_offsets())[0].tolist() for each in axes.collections if each.get_zorder() == 4]
+    assert ends == [[20.0, 0.4], [60.0, 0.8], [60.0, 0.7]]
+
+
+def test_costs_that_differ_by_decades_are_logarithmic_without_the_start(tmp_path: Path) -> None:
+    def write(recorder: Recorder) -> None:
+        for round in range(3):
+            recorder.metric(round, "test_accuracy", 0.1 * round)
+            recorder.metric(round, "bytes_up", 0 if round == 0 else int(recorder.variant))
+
+    axes = curve(fill(tmp_path, write, "1", "1000"), "test_accuracy", "bytes", LIGHT, with_front=True).axes[0]
+    assert axes.get_xscale() == "log"
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2], [1000, 2000]]  # type: ignore[union-attr]
+
+
+def test_time_and_samples_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
+    def write(recorder: Recorder) -> None:
+        for round in range(3):
+            recorder.metric(round, "test_loss", 1.0 - 0.1 * round)
+            recorder.metric(round, "virtual_seconds", 90.0 * round)
+
+    run = fill(tmp_path, write)
+    assert names(run) == {"test_loss_by_round", "test_loss_by_virtual_seconds"}
+    axes = curve(run, "test_loss", "virtual_seconds", LIGHT).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [0.0, 1.5, 3.0]  # type: ignore[union-attr]
+    assert axes.get_xlabel() == "virtual time, in minutes"
+
+
+def test_the_caption_names_who_is_on_the_front(tmp_path: Path) -> None:
+    captions = {plot.stem: plot.caption for plot in plots._plots(write_two(tmp_path))}
+    assert "with at most so much: thrifty and lavish." in captions["test_accuracy_by_bytes"]
+    assert "Pareto" not in captions["test_accuracy_by_round"]
 
 
 def test_the_band_leaves_out_byzantine_nodes(tmp_path: Path) -> None:
@@ -117,7 +158,7 @@ def test_the_band_leaves_out_byzantine_nodes(tmp_path: Path) -> None:
             recorder.metric(round, "test_accuracy", 0.5)
             recorder.metrics(round, "test_accuracy", [0, 1, 2], [0.4, 0.6, 0.0])
 
-    axes = curve(fill(tmp_path, write), "test_accuracy", False, LIGHT).axes[0]
+    axes = curve(fill(tmp_path, write), "test_accuracy", None, LIGHT).axes[0]
     corners = axes.collections[0].get_paths()[0].vertices
     assert np.asarray(corners)[:, 1].min() == pytest.approx(0.42)
 
@@ -127,7 +168,7 @@ def test_a_variant_has_one_colour_in_all_pictures(tmp_path: Path) -> None:
     run = load_run(tmp_path)
     assert run.variants == (ROBUST, DIVERGED)
     for theme in (LIGHT, DARK):
-        lines = curve(run, "test_loss", False, theme).axes[0].lines
+        lines = curve(run, "test_loss", None, theme).axes[0].lines
         dots = [axes.collections[0] for axes in pictures.event_strip(run, theme).axes]
         for index in range(2):
             assert lines[index].get_color() == theme.colour(index)
@@ -137,7 +178,7 @@ def test_a_variant_has_one_colour_in_all_pictures(tmp_path: Path) -> None:
 def test_many_variants_get_a_legend_and_differ(tmp_path: Path) -> None:
     variants = [f"_variant {i}" for i in range(20)]
     run = fill(tmp_path, lambda recorder: recorder.metric(1, "test_accuracy", 0.5), *variants)
-    axes = curve(run, "test_accuracy", False, LIGHT).axes[0]
+    axes = curve(run, "test_accuracy", None, LIGHT).axes[0]
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == variants
@@ -172,4 +213,4 @@ def test_labels_are_pushed_apart_and_stay_in_order() -> None:
 def test_no_name_is_taken_for_mathematics_or_for_a_missing_glyph(tmp_path: Path) -> None:
     assert literal("a\n$b$") == r"a \$b\$"
     run = fill(tmp_path, lambda recorder: recorder.metric(1, "test_accuracy", 0.5), r"$\frac{$", "漢字 🤖")
-    page.save(curve(run, "test_accuracy", False, LIGHT), tmp_path / "out.png")
+    page.save(curve(run, "test_accuracy", None, LIGHT), tmp_path / "out.png")

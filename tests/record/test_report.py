@@ -9,7 +9,7 @@ from holdfast.record.recorder import Recorder
 from holdfast.record.report import verdict, write_report
 from holdfast.record.summary import summarise
 
-from .synthetic import DIVERGED, EXPERIMENT, write_run
+from .synthetic import DIVERGED, EXPERIMENT, write_run, write_two
 
 VOID = {"meta", "link", "img", "source", "br", "hr", "input"}
 
@@ -78,6 +78,18 @@ def test_it_says_what_happened(html: str) -> None:
         "stacked",
     ):
         assert words in text, words
+
+
+def test_it_tells_what_quality_cost(tmp_path: Path) -> None:
+    write_two(tmp_path)
+    text = "".join(Page(write_report(tmp_path).read_text(encoding="utf-8")).text.split())
+    for words in (
+        "What it cost: bytes sent and received by all nodes",
+        "lavish on the Pareto front 60 B 30 B up, 30 B down 2 80.0% 30 B 30 B 30 B",
+        "thrifty on the Pareto front 20 B 3 times less 10 B up, 10 B down 2 40.0% – – –",
+        "where no other was better for as little: thrifty and lavish.",
+    ):
+        assert words.replace(" ", "") in text, words
 
 
 def test_it_suits_both_schemes_and_narrow_screens(html: str) -> None:

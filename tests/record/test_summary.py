@@ -5,7 +5,7 @@ from holdfast.record.recorder import Recorder
 from holdfast.record.run_data import load_run
 from holdfast.record.summary import derive, summarise
 
-from .synthetic import DIVERGED, ROBUST, write_run
+from .synthetic import DIVERGED, ROBUST, write_run, write_two
 
 
 def test_totals_finals_and_bests_by_hand(tmp_path: Path) -> None:
@@ -54,3 +54,18 @@ def test_a_variant_that_failed_before_its_first_round_is_in_the_summary(tmp_path
 def test_at_most_a_hundred_nodes_are_counted_by_class(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("")
     assert len(summarise(tmp_path, {"class_counts": [[1]] * 150})["class_counts"]) == 100
+
+
+def test_it_tells_who_is_on_the_front_and_what_targets_took(tmp_path: Path) -> None:
+    write_two(tmp_path)
+    told = summarise(tmp_path, {})["tradeoff"]
+    assert told["metric"] == "test_accuracy"
+    assert told["targets"] == {"0.9": 0.9 * 0.8, "0.95": 0.95 * 0.8, "0.99": 0.99 * 0.8}
+    assert told["front"] == {"bytes": ["thrifty", "lavish"]}
+    assert told["cost_to_reach"]["bytes"]["lavish"] == {"0.9": 30, "0.95": 30, "0.99": 30}
+    assert set(told["cost_to_reach"]["bytes"]["idle"].values()) == {None}
+
+
+def test_where_nothing_was_measured_there_is_no_tradeoff(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("")
+    assert summarise(tmp_path, {"name": "x"})["tradeoff"] is None

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.record.wording import byte_unit, human_bytes, human_time, is_counter, less_is_better, quality, shown
+from holdfast.record.wording import (
+    byte_unit,
+    compared_by,
+    cost_unit,
+    human_bytes,
+    human_time,
+    is_counter,
+    less_is_better,
+    quality,
+    shown,
+)
 
 
 @given(st.integers(0, 10**17))
@@ -39,3 +49,21 @@ def test_what_cannot_be_an_accuracy_is_no_percentage() -> None:
 def test_small_words() -> None:
     assert human_time(59.99) == "60.0 s"
     assert is_counter("speakers")
+
+
+def test_what_is_spent_is_told_in_its_unit_and_less_of_it_is_better() -> None:
+    assert [shown(name, 7200) for name in ("bytes_down", "seconds", "samples", "rounds")] == [
+        "7.2 kB", "2 h 0 min", "7,200", "7200",
+    ]  # fmt: skip
+    assert less_is_better("virtual_seconds")
+    assert not is_counter("test_accuracy")
+
+
+def test_the_unit_of_a_cost_leaves_readable_numbers() -> None:
+    assert cost_unit("virtual_seconds", 119) == (1.0, "seconds")
+    assert cost_unit("virtual_seconds", 0.01) == (1.0, "seconds")
+    assert cost_unit("samples", 5e6) == (1e6, "millions")
+
+
+def test_without_a_quality_the_test_loss_decides() -> None:
+    assert compared_by(iter(["bytes_up", "train_loss", "test_loss"])) == "test_loss"

@@ -27,14 +27,14 @@ def test_rows_are_read_as_they_were_written(tmp_path):
 
 
 def test_a_summary_gives_totals_and_metrics_but_no_counter_of_the_last_round(tmp_path):
-    final = {"test_accuracy": 0.5, "bytes_up": 10, "test_loss": None}
+    final = {"test_accuracy": 0.5, "bytes_up": 10, "test_loss": None, "virtual_seconds": 7.5}
     told = {"status": "done", "rounds": 2, "seconds": None, "bytes_up": 20, "bytes_down": 4, "byzantine": [1, 3]}
     best = {"test_accuracy": {"value": 0.6, "round": 1}}
     (tmp_path / "summary.json").write_text(json.dumps({"variants": {"main": {**told, "final": final, "best": best}}}))
     status, values = read_summary(tmp_path)
     assert status == "done"
     assert math.isnan(values.pop("test_loss"))
-    counts = {"attackers": 2, "rounds": 2, "bytes_up": 20, "bytes_down": 4}
+    counts = {"attackers": 2, "rounds": 2, "bytes_up": 20, "bytes_down": 4, "virtual_seconds": 7.5}
     assert values == {**counts, "test_accuracy": 0.5, "best_test_accuracy": 0.6}
     assert read_summary(tmp_path / "nowhere") == ("waiting", {})
 

@@ -43,6 +43,14 @@ def test_of_a_loss_the_worst_is_the_greatest():
     assert table.metric == "test_loss"
 
 
+def test_what_was_sent_is_a_metric_and_the_most_of_it_is_the_worst():
+    found = [Record({"seed": s}, "done", values={"test_loss": 1.0, "bytes_up": x}) for s, x in (("1", 5e3), ("2", 9e3))]
+    table = tabulate([*found, found[0]], "seed", None, ["worst", "count"], "bytes_up")
+    assert [table.entry(row, 0) for row in (0, 1)] == ["5 kB / 2", "9 kB / 1"]
+    both = [Record({"rule": "x"}, "done", values=record.values) for record in found]
+    assert tabulate(both, "rule", None, ["worst"], "bytes_up").numbers[0, 0] == {"worst": 9e3}
+
+
 def test_markdown_and_latex():
     table = tabulate(FOUND, "rule", "attack")
     assert table.markdown() == (
@@ -62,7 +70,7 @@ def test_one_that_is_not_finite_makes_its_entry_so():
 
 
 def test_an_axis_is_also_found_by_its_path_and_the_counts_are_metrics_too():
-    assert tabulate(FOUND, "aggregator.rule", metric="seconds", values=["max"]).entry(0, 0) == "1"
+    assert tabulate(FOUND, "aggregator.rule", metric="seconds", values=["max"]).entry(0, 0) == "1.0 s"
 
 
 def test_labels_with_the_signs_of_a_format_are_written_as_they_are():

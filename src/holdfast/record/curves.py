@@ -1,4 +1,4 @@
-"""A metric of every variant against the rounds or against what was sent, with a band over the nodes."""
+"""A metric of every variant against the rounds or against a cost, with a band over the nodes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from holdfast.record.run_data import Run, Series
-from holdfast.record.theme import WIDTH, Theme, dress, literal, new_figure, round_axis, value_axis
-from holdfast.record.wording import byte_unit, human_bytes, is_share, title
-from holdfast.types import FloatArray
+from holdfast.record.pareto import Front, pareto, spent
+from holdfast.record.run_data import Run
+from holdfast.record.theme import (
+    WIDTH,
+    Theme,
+    cost_axis,
+    dress,
+    literal,
+    new_figure,
+    round_axis,
+    staircase,
+    value_axis,
+)
+from holdfast.record.wording import is_share, title
+from holdfast.types import FloatArray, IntArray
 
-__all__ = ["curve", "has_band", "has_bytes", "has_curve"]
+__all__ = ["curve", "has_band", "has_cost", "has_curve"]
 
 _DECADES_FROM = 20.0  # from this ratio of the greatest to the least value on, a logarithmic scale tells more
 _HIGHEST = 20.0  # so many times the others' greatest value may a diverged line reach within the plot
@@ -42,12 +52,12 @@ class _Line:
 
 def has_curve(run: Run, metric: str) -> bool:
     """Whether any variant has a finite value of the metric."""
-    return bool(_lines(run, metric, against_bytes=False))
+    return bool(_lines(run, metric, None))
 
 
-def has_bytes(run: Run, metric: str) -> bool:
-    """Whether any variant has the metric after it has sent something."""
-    return any(line.x[-1] > 0 for line in _lines(run, metric, against_bytes=True))
+def has_cost(run: Run, metric: str, cost: str) -> bool:
+    """Whether any variant has the metric after it has spent something."""
+    return any(line.x[-1] > 0 for line in _lines(run, metric, cost))
 
 
 def has_band(run: Run, metric: str) -> bool:
@@ -55,46 +65,52 @@ def has_band(run: Run, metric: str) -> bool:
     return any(run.per_node(v, metric) is not None for v in run.variants)
 
 
-def curve(run: Run, metric: str, against_bytes: bool, theme: Theme) -> Figure:
+def curve(run: Run, metric: str, cost: str | None, theme: Theme, with_front: bool = False) -> Figure:
     """Draw the metric of every variant.
 
     Args:
         run: the run.
         metric: a metric of the whole run, which some variant has.
-        against_bytes: over the bytes that all nodes sent up so far; otherwise over the rounds.
+        cost: over what was spent so far, one of the costs that were recorded; None for the rounds.
         theme: the colours.
+        with_front: whether the Pareto front is drawn behind the curves, and the variants on it are in bold.
     """
-    lines = _lines(run, metric, against_bytes)
+    lines = _lines(run, metric, cost)
     logarithmic = _spans_decades(metric, lines)
     figure = new_figure(theme, WIDTH, _HEIGHT + _legend_height(lines))
     axes = figure.add_subplot()
     dress(axes, theme, title(metric), "round")
-    if against_bytes:
-        lines = _byte_axis(axes, lines)
+    best = pareto(run, metric, cost) if with_front and cost else None
+    if cost:
+        size = cost_axis(axes, cost, np.array([line.x[-1] for line in lines]))
+        lines = [kept for line in lines if (kept := _scaled(line, size, axes.get_xscale() == "log")) is not None]
+        _front(axes, run, best, size, lines, theme)
     else:
         round_axis(axes)
     for line in lines:
-        _draw(axes, line, theme)
+        _draw(axes, line, theme, cost is not None)
     _limits(axes, metric, lines, logarithmic)
-    (_end_labels if _has_end_labels(lines) else _legend)(axes, lines, theme)
+    bold = list(run.variants) if best is None else best.variants
+    (_end_labels if _has_end_labels(lines) else _legend)(axes, lines, theme, bold)
     return figure
 
 
-def _lines(run: Run, metric: str, against_bytes: bool) -> list[_Line]:
-    found = (_line(run, variant, metric, against_bytes) for variant in run.variants)
+def _lines(run: Run, metric: str, cost: str | None) -> list[_Line]:
+    found = (_line(run, variant, metric, cost) for variant in run.variants)
     return [line for line in found if line is not None]
 
 
-def _line(run: Run, variant: str, metric: str, against_bytes: bool) -> _Line | None:
-    series, sent = run.series(variant, metric), run.series(variant, "bytes_up")
-    if series is None or (against_bytes and sent is None):
+def _line(run: Run, variant: str, metric: str, cost: str | None) -> _Line | None:
+    series = run.series(variant, metric)
+    if series is None or (cost and spent(run, variant, cost, series.rounds) is None):
         return None
     finite_R = np.abs(series.values) < _ABSURD
     if not finite_R.any():
         return None
 
-    def place(rounds: np.ndarray) -> FloatArray:
-        return _sent_until(sent, rounds) if against_bytes and sent is not None else rounds.astype(np.float64)
+    def place(rounds_R: IntArray | FloatArray) -> FloatArray:
+        costs_R = spent(run, variant, cost, rounds_R) if cost else None
+        return rounds_R.astype(np.float64) if costs_R is None else costs_R
 
     x_R, y_R = place(series.rounds[finite_R]), series.values[finite_R]
     rounds_S, low_S, high_S = _band(run, variant, metric)
@@ -102,11 +118,16 @@ def _line(run: Run, variant: str, metric: str, against_bytes: bool) -> _Line | N
     return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), low_S, high_S)
 
 
-def _sent_until(sent: Series, rounds: np.ndarray) -> FloatArray:
-    """The bytes of all rounds up to each of the rounds."""
-    total_R = np.concatenate([[0.0], np.cumsum(sent.values)])
-    result: FloatArray = total_R[np.searchsorted(sent.rounds, rounds, side="right")]
-    return result
+def _front(axes: Axes, run: Run, best: Front | None, size: float, lines: list[_Line], theme: Theme) -> None:
+    """Draw the Pareto front to where the last line ends, without its start at no cost."""
+    if best is None:
+        return
+    kept_P = best.costs > 0
+    holders = [name for name, kept in zip(best.holders, kept_P, strict=True) if kept]
+    if holders:
+        end = max(float(line.x[-1]) for line in lines)
+        colours = [theme.colour(run.variants.index(name)) for name in holders]
+        staircase(axes, best.costs[kept_P] / size, best.values[kept_P], end, colours, theme)
 
 
 def _band(run: Run, variant: str, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -128,34 +149,16 @@ def _spans_decades(metric: str, lines: list[_Line]) -> bool:
     return bool(values.max() / values[values > 0].min() > _DECADES_FROM)
 
 
-def _byte_axis(axes: Axes, lines: list[_Line]) -> list[_Line]:
-    """Label the axis in human units; logarithmic where some variants sent far less than others."""
-    ends = [line.x[-1] for line in lines if line.x[-1] > 0]
-    if max(ends) / min(ends) > _DECADES_FROM:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human_bytes(value)))
-        axes.set_xlabel("sent up by all nodes so far")
-        return [kept for line in lines if (kept := _after_start(line)) is not None]
-    size, unit = byte_unit(max(ends))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel(f"sent up by all nodes so far, in {unit}")
-    return [_scaled(line, size) for line in lines]
+def _scaled(line: _Line, size: float, logarithmic: bool) -> _Line | None:
+    """The line in units of a size; without its start at no cost, which a logarithmic axis does not have."""
+    least = np.finfo(np.float64).tiny if logarithmic else 0.0
+    kept_R, kept_S = line.x >= least, line.band_x >= least
+    band = line.band_x[kept_S] / size, line.low[kept_S], line.high[kept_S]
+    kept = _Line(line.variant, line.index, line.x[kept_R] / size, line.y[kept_R], line.cut, *band)
+    return kept if kept_R.any() else None
 
 
-def _after_start(line: _Line) -> _Line | None:
-    """The line without its start at zero bytes, which a logarithmic axis does not have."""
-    sent_R, sent_S = line.x > 0, line.band_x > 0
-    band = line.band_x[sent_S], line.low[sent_S], line.high[sent_S]
-    kept = _Line(line.variant, line.index, line.x[sent_R], line.y[sent_R], line.cut, *band)
-    return kept if sent_R.any() else None
-
-
-def _scaled(line: _Line, size: float) -> _Line:
-    x_R, x_S = line.x / size, line.band_x / size
-    return _Line(line.variant, line.index, x_R, line.y, line.cut, x_S, line.low, line.high)
-
-
-def _draw(axes: Axes, line: _Line, theme: Theme) -> None:
+def _draw(axes: Axes, line: _Line, theme: Theme, mark_end: bool) -> None:
     colour = theme.colour(line.index)
     if len(line.band_x) > 1:
         axes.fill_between(line.band_x, line.low, line.high, color=colour, alpha=0.16, linewidth=0)
@@ -163,6 +166,8 @@ def _draw(axes: Axes, line: _Line, theme: Theme) -> None:
     points: dict[str, Any] = {"marker": "o", "markersize": 3.2} if few else {}
     style = theme.line_style(line.index)
     axes.plot(line.x, line.y, color=colour, linestyle=style, linewidth=1.9, zorder=3, **points)
+    if mark_end and not line.cut:
+        axes.scatter(line.x[-1:], line.y[-1:], s=42, color=colour, linewidths=0, zorder=4)
     if line.cut:
         axes.plot(line.x[-1:], line.y[-1:], "x", color=colour, markersize=8, mew=2.2, zorder=4)
 
@@ -197,14 +202,14 @@ def _legend_height(lines: list[_Line]) -> float:
     return 0.0 if _has_end_labels(lines) else 0.2 * -(-len(lines) // _legend_columns(lines))
 
 
-def _end_labels(axes: Axes, lines: list[_Line], theme: Theme) -> None:
+def _end_labels(axes: Axes, lines: list[_Line], theme: Theme, bold: list[str]) -> None:
     """Name each line on the right at the height of its end, pushed apart where two would overlap."""
     ends = np.array([[1.0, line.y[-1]] for line in lines])
     heights = np.nan_to_num(axes.transLimits.transform(axes.transScale.transform(ends))[:, 1])
     for line, height in zip(lines, _apart(heights, 0.072), strict=True):
         style: dict[str, Any] = {
             "fontsize": 9.5,
-            "fontweight": "bold",
+            "fontweight": "bold" if line.variant in bold else "normal",
             "va": "center",
             "annotation_clip": False,
         }
@@ -231,7 +236,7 @@ def _apart(heights: FloatArray, gap: float) -> list[float]:
     return [float(height) for height in result]
 
 
-def _legend(axes: Axes, lines: list[_Line], theme: Theme) -> None:
+def _legend(axes: Axes, lines: list[_Line], theme: Theme, bold: list[str]) -> None:
     handles = [handle for handle in axes.lines if handle.get_marker() != "x"]
     numbers = [str(number) for number in range(len(handles))]
     legend = axes.legend(
@@ -239,4 +244,5 @@ def _legend(axes: Axes, lines: list[_Line], theme: Theme) -> None:
         frameon=False, fontsize=9, labelcolor=theme.ink, handlelength=2.2, columnspacing=1.4,
     )  # fmt: skip
     for text, line in zip(legend.get_texts(), lines, strict=True):
+        text.set_fontweight("bold" if line.variant in bold else "normal")
         text.set_text(_label(line))  # given as a label, a name like "_x" would be left out

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from holdfast.record.curves import curve, has_band, has_bytes, has_curve
+from holdfast.record.curves import curve, has_band, has_cost, has_curve
 from holdfast.record.files import safe_name
 from holdfast.record.page import Plot, draw
+from holdfast.record.pareto import costs_of, pareto
 from holdfast.record.pictures import (
     MOST_GRAPH_NODES,
     balance,
@@ -22,9 +23,12 @@ from holdfast.record.pictures import (
     spread_metric,
 )
 from holdfast.record.run_data import Run, load_run
-from holdfast.record.wording import quality, title
+from holdfast.record.wording import COSTS, compared_by, listed, title
 
 __all__ = ["Plot", "draw_plots", "write_plots"]
+
+
+_MOST_NAMED = 8
 
 
 def write_plots(directory: Path) -> list[Path]:
@@ -51,8 +55,12 @@ def draw_plots(run: Run) -> list[Plot]:
 
 
 def _plots(run: Run) -> Iterator[Plot]:
-    for metric in _curve_metrics(run):
+    metrics = _curve_metrics(run)
+    for metric in metrics:
         yield from _curves(run, metric)
+    for cost in costs_of(run):
+        if cost != "bytes" and metrics and metrics[0] == compared_by(run.metrics()):
+            yield from _over_cost(run, metrics[0], cost)
     of_nodes = spread_metric(run)
     if of_nodes is not None:
         yield Plot("spread_over_nodes", _spread_caption(of_nodes), partial(spread, run, of_nodes))
@@ -69,20 +77,40 @@ def _curve_metrics(run: Run) -> list[str]:
     """The metrics worth a curve: quality first, then the losses, then what else was measured."""
     recorded = run.metrics()
     tests = [metric for metric in recorded if metric.startswith("test_")]
-    wanted = [quality(recorded), "test_loss", "train_loss", *tests, "attack_success", "consensus_error"]
+    wanted = [compared_by(recorded), "test_loss", "train_loss", *tests, "attack_success", "consensus_error"]
     return [m for m in dict.fromkeys(wanted) if m is not None and m in recorded and has_curve(run, m)]
 
 
 def _curves(run: Run, metric: str) -> Iterator[Plot]:
-    name, stem = title(metric), safe_name(metric)
+    caption = f"{title(metric)} after each round.{_notes(run, metric)}"
+    yield Plot(f"{safe_name(metric)}_by_round", caption, partial(curve, run, metric, None), pair=True)
+    yield from _over_cost(run, metric, "bytes")
+
+
+def _over_cost(run: Run, metric: str, cost: str) -> Iterator[Plot]:
+    if not has_cost(run, metric, cost):
+        return
+    with_front = metric == compared_by(run.metrics()) and len(run.variants) > 1
+    caption = f"{title(metric)} against the {COSTS[cost]} so far."
+    if with_front:
+        names = pareto(run, metric, cost).variants
+        caption += (
+            f" The broad line is the Pareto front, the best that was reached with at most so much: {_few(names)}."
+        )
+    draw = partial(curve, run, metric, cost, with_front=with_front)
+    yield Plot(f"{safe_name(metric)}_by_{cost}", caption + _notes(run, metric), draw, pair=True)
+
+
+def _few(names: list[str]) -> str:
+    left = len(names) - _MOST_NAMED
+    return listed([*names[:_MOST_NAMED], f"{left} more"] if left > 1 else names)
+
+
+def _notes(run: Run, metric: str) -> str:
     notes = " The band holds eight in ten of the honest nodes." if has_band(run, metric) else ""
     if any(run.diverged(variant) for variant in run.variants):
         notes += " A cross marks where a variant diverged."
-    draw = partial(curve, run, metric)
-    yield Plot(f"{stem}_by_round", f"{name} after each round.{notes}", partial(draw, False), pair=True)
-    if has_bytes(run, metric):
-        caption = f"{name} for what the nodes had sent up by then.{notes}"
-        yield Plot(f"{stem}_by_bytes", caption, partial(draw, True), pair=True)
+    return notes
 
 
 def _spread_caption(metric: str) -> str:

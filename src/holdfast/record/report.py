@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from holdfast.record.costs import cost_tables
 from holdfast.record.page import picture, write_page
 from holdfast.record.plots import draw_plots
 from holdfast.record.run_data import Run, load_run
 from holdfast.record.summary import derive
 from holdfast.record.theme import DARK, LIGHT
-from holdfast.record.wording import KINDS, human_bytes, human_time, less_is_better, listed, quality, shown, title
+from holdfast.record.wording import KINDS, compared_by, human_bytes, human_time, less_is_better, listed, shown, title
 
 __all__ = ["verdict", "write_report"]
 
@@ -50,6 +51,7 @@ def _page(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
         "rows": [_row(name, told, _metrics(variants), _place(run, name)) for name, told in variants.items()],
         "curves": [picture(plot, run.directory) for plot in plots if plot.pair],
         "pictures": [picture(plot, run.directory) for plot in plots if not plot.pair],
+        "costs": cost_tables(run),
         "kinds": _kinds(variants),
         "variants": list(variants),
         "engines": [_engine(name, told) for name, told in variants.items()],
@@ -68,8 +70,8 @@ def _place(run: Run, variant: str) -> int:
 def _metrics(variants: Mapping[str, Any]) -> list[str]:
     """The metrics of the table: the quality and the losses, as far as any variant has them."""
     recorded = list(dict.fromkeys(metric for told in variants.values() for metric in told["final"]))
-    wanted = [quality(recorded), "test_loss", "train_loss", "consensus_error"]
-    return [metric for metric in wanted if metric is not None and metric in recorded][:3]
+    wanted = [compared_by(recorded), "test_loss", "train_loss", "consensus_error"]
+    return [metric for metric in dict.fromkeys(wanted) if metric is not None and metric in recorded][:3]
 
 
 def _headings(variants: Mapping[str, Any]) -> list[str]:
@@ -147,8 +149,7 @@ One node was Byzantine. Recorded on the way, over all variants: lost (18).'
 
 
 def _comparison(variants: Mapping[str, Any]) -> str:
-    final = [metric for told in variants.values() for metric in told["final"]]
-    metric = quality(final) or next((m for m in ("test_loss", "train_loss") if m in final), None)
+    metric = compared_by(metric for told in variants.values() for metric in told["final"])
     if metric is None:
         return "No variant was measured."
     values = {name: told["final"].get(metric) for name, told in variants.items()}

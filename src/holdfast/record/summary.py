@@ -8,13 +8,20 @@ It holds ``name``, ``version`` (of Holdfast), ``machine``, and
     - ``first_round_seconds``, and ``rounds_per_second`` with and ``rounds_per_second_after_first`` without that round;
     - ``final``: metric to its last value;
     - ``best``: metric to ``value`` and ``round``; the least for a metric that ends in ``loss`` or ``error``,
-      the greatest otherwise; none for what counts bytes or speakers;
+      the greatest otherwise; none for what counts bytes, seconds, samples or speakers;
     - ``bytes_up``, ``bytes_down``: all rounds together, in bytes;
     - ``events``: kind to count;
     - ``byzantine``: the nodes;
     - ``engine``: how it was computed;
 - ``class_counts``: for each of at most 100 nodes how many samples of each class it holds, or null;
-- ``graph``: ``nodes``, and ``edges`` as pairs, or null.
+- ``graph``: ``nodes``, and ``edges`` as pairs, or null;
+- ``tradeoff``: what quality cost, or null
+    - ``metric``: the one by which variants are compared;
+    - ``targets``: a part of the best final value (``0.9``, ``0.95``, ``0.99``) to that value;
+    - ``front``: each cost that was recorded (``bytes``, ``virtual_seconds``, ``samples``) to the variants on the Pareto
+      front, the cheapest first;
+    - ``cost_to_reach``: each cost, each variant, each part to what reaching that target took, in bytes, seconds or
+      samples, or null.
 
 A value that is not finite is null: JSON has no other word for it, and ``metrics.csv`` tells which it was.
 """
@@ -35,6 +42,7 @@ import torch
 import yaml
 
 from holdfast.record.files import plain, write_atomically
+from holdfast.record.pareto import tradeoff
 from holdfast.record.run_data import SUMMARY, Run, Series, load_run
 from holdfast.record.wording import is_counter, less_is_better
 
@@ -84,6 +92,7 @@ def derive(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
         "variants": {v: _variant(run, v, known.get(v, {})) for v in dict.fromkeys([*known, *run.variants])},
         "class_counts": None if counts is None else list(counts)[:_MOST_NODES],
         "graph": facts.get("graph"),
+        "tradeoff": tradeoff(run),
     }
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from holdfast.record.wording import is_share
+from holdfast.record.wording import COSTS, cost_unit, is_share, shown
+from holdfast.types import FloatArray
 
 __all__ = [
     "DARK",
@@ -21,14 +24,17 @@ __all__ = [
     "LIGHT",
     "LINE_STYLES",
     "Theme",
+    "cost_axis",
     "dress",
     "literal",
     "new_figure",
     "round_axis",
+    "staircase",
     "value_axis",
 ]
 
 DPI = 150
+_DECADES_FROM = 20.0  # from this ratio of the greatest to the least cost on, a logarithmic scale tells more
 WIDTH, FULL_WIDTH = 5.6, 11.4  # of a plot, and of one as wide as two beside each other, in inches
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)))
 """Where there are more variants than colours, the colours come again with the next of these."""
@@ -142,3 +148,47 @@ def value_axis(axes: Axes, metric: str, logarithmic: bool) -> None:
         axes.minorticks_off()
     elif is_share(metric) and low > -0.1 and high < 1.1:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+
+
+def cost_axis(axes: Axes, cost: str, ends: FloatArray) -> float:
+    """Label the axis of a cost in units for people; logarithmic where some spend far less than others.
+
+    Args:
+        axes: the axes.
+        cost: one of the costs of `holdfast.record.wording.COSTS`.
+        ends: what each line or point has spent; some of it above 0.
+
+    Returns:
+        The size of the axis's unit, by which amounts are to be divided.
+    """
+    least, most = ends[ends > 0].min(), ends.max()
+    if most / least > _DECADES_FROM:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(cost, value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(COSTS[cost])
+        return 1.0
+    size, unit = cost_unit(cost, most)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlabel(f"{COSTS[cost]}, in {unit}" if unit else COSTS[cost])
+    return size
+
+
+def staircase(axes: Axes, x_P: FloatArray, y_P: FloatArray, end: float, colours: list[str], theme: Theme) -> None:
+    """Draw a Pareto front behind the data: from each point level to the next, in the colour of who holds it."""
+    right_P = np.append(x_P[1:], max(end, x_P[-1]))
+    steps_P22 = np.stack([np.stack([x_P, y_P], axis=1), np.stack([right_P, y_P], axis=1)], axis=1)
+    changes = [0, *(at for at in range(1, len(colours)) if colours[at] != colours[at - 1]), len(colours)]
+    for start, stop in pairwise(changes):
+        before = steps_P22[start - 1, 1:] if start else steps_P22[:0, 0]
+        path = np.concatenate([before, steps_P22[start:stop].reshape(-1, 2)])
+        style: dict[str, Any] = {
+            "linewidths": 6,
+            "capstyle": "butt",
+            "joinstyle": "miter",
+            "zorder": 1.5,
+            "alpha": 0.35,
+        }
+        axes.add_collection(LineCollection([path], colors=colours[start], **style), autolim=False)
+    note: dict[str, Any] = {"loc": "right", "fontsize": 9, "color": theme.muted, "pad": 10}
+    axes.set_title("broad line: Pareto front", **note)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = [
+    "COSTS",
     "KINDS",
     "byte_unit",
+    "compared_by",
+    "cost_unit",
     "human_bytes",
     "human_time",
     "is_counter",
@@ -25,6 +28,8 @@ KINDS = {
     "lost": "a message did not arrive",
     "late": "a message came after its round",
     "stale": "an update was built on an older model",
+    "outpaced": "an update was not waited for: enough others were faster",
+    "away": "a node went away before its update had arrived",
     "skipped": "a round had fewer rows than the rule requires",
     "nan_loss": "a node's loss was not a number",
     "diverged": "the model was no longer finite and the run stopped",
@@ -38,15 +43,22 @@ KINDS = {
 }
 """What the known kinds of events mean; any other kind is shown under its name alone."""
 
+COSTS = {
+    "bytes": "bytes sent and received by all nodes",
+    "virtual_seconds": "virtual time",
+    "samples": "samples that all nodes trained on",
+}
+"""What a run spends to learn, and what each is called; quality is shown against those that were recorded."""
+
 
 def is_counter(metric: str) -> bool:
     """Whether the metric counts what a round used, so that no value of it is the best.
 
     Example:
-        >>> is_counter("header_bytes_up"), is_counter("test_accuracy")
-        (True, False)
+        >>> is_counter("header_bytes_up"), is_counter("virtual_seconds"), is_counter("test_accuracy")
+        (True, True, False)
     """
-    return "bytes" in metric.split("_") or metric == "speakers"
+    return not {"bytes", "seconds", "samples", "speakers"}.isdisjoint(metric.split("_"))
 
 
 def is_share(metric: str) -> bool:
@@ -66,7 +78,7 @@ def less_is_better(metric: str) -> bool:
         >>> less_is_better("test_loss"), less_is_better("attack_success"), less_is_better("test_accuracy")
         (True, True, False)
     """
-    return metric.endswith(("loss", "error")) or metric == "attack_success"
+    return metric.endswith(("loss", "error")) or metric == "attack_success" or is_counter(metric)
 
 
 def quality(metrics: Iterable[str]) -> str | None:
@@ -82,6 +94,17 @@ def quality(metrics: Iterable[str]) -> str | None:
     return "test_accuracy" if "test_accuracy" in tests else next(iter(tests), None)
 
 
+def compared_by(metrics: Iterable[str]) -> str | None:
+    """The metric by which variants are ranked: the quality, or else a loss.
+
+    Example:
+        >>> compared_by(["train_loss", "test_loss"]), compared_by(["bytes_up"])
+        ('test_loss', None)
+    """
+    metrics = list(metrics)
+    return quality(metrics) or next((name for name in ("test_loss", "train_loss") if name in metrics), None)
+
+
 def title(metric: str) -> str:
     """The metric's name as a heading.
 
@@ -94,19 +117,23 @@ def title(metric: str) -> str:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """A value of the metric for a reader: a share of the samples in per cent, anything else with four digits.
+    """A value of the metric for a reader: per cent, bytes and times in their units, anything else with four digits.
 
     Example:
         >>> shown("test_accuracy", 0.91234), shown("test_loss", 0.31415926), shown("test_loss", None)
         ('91.2%', '0.3142', 'not finite')
+        >>> shown("bytes_up", 12_345_678), shown("virtual_seconds", 200), shown("samples", 60_000)
+        ('12.3 MB', '3 min 20 s', '60,000')
     """
     if value is None or not math.isfinite(value):
         return "not finite"
     if is_share(metric) and 0 <= value <= 1:
         return f"{100 * value:.1f}%"
-    return f"{value:.4g}"
+    return next((told(value) for part, told in _UNIT_WORDS.items() if part in metric.split("_")), f"{value:.4g}")
 
 
+_TIMES = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_COUNTS = ((1e6, "millions"), (1e3, "thousands"), (1.0, ""))
 _UNITS = ["B", "kB", "MB", "GB", "TB", "PB"]
 
 
@@ -146,6 +173,26 @@ def human_time(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def cost_unit(cost: str, largest: float) -> tuple[float, str]:
+    """The unit in which to show amounts of one of `COSTS` up to this one: its size, and its name.
+
+    Example:
+        >>> cost_unit("bytes", 25_000), cost_unit("virtual_seconds", 7500), cost_unit("samples", 60_000)
+        ((1000.0, 'kB'), (3600.0, 'hours'), (1000.0, 'thousands'))
+    """
+    if cost == "bytes":
+        return byte_unit(largest)
+    units = _TIMES if cost == "virtual_seconds" else _COUNTS
+    return next((size, name) for size, name in units if largest >= 2 * size or size == 1)
+
+
+_UNIT_WORDS: dict[str, Callable[[float], str]] = {
+    "bytes": human_bytes,
+    "seconds": human_time,
+    "samples": lambda value: f"{value:,.0f}",
+}
 
 
 def listed(parts: Iterable[str]) -> str:

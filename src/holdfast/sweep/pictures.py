@@ -1,4 +1,4 @@
-"""The pictures of a sweep: heat maps over two axes, and curves over an axis of numbers."""
+"""The pictures of a sweep: heat maps over two axes, curves over an axis of numbers, and quality against cost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,21 @@ from matplotlib.colors import LogNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from holdfast.record.theme import FULL_WIDTH, WIDTH, Theme, dress, literal, new_figure, value_axis
+from holdfast.record.theme import (
+    FULL_WIDTH,
+    WIDTH,
+    Theme,
+    cost_axis,
+    dress,
+    literal,
+    new_figure,
+    staircase,
+    value_axis,
+)
 from holdfast.record.wording import is_share, less_is_better, shown, title
 from holdfast.sweep.robust import Tile
 
-__all__ = ["Grid", "Line", "curves", "heat", "is_wide", "scale"]
+__all__ = ["Grid", "Line", "Spot", "curves", "heat", "is_wide", "scale", "scatter"]
 
 _CELL, _LETTER = 0.72, 0.082  # the least width of a cell and the width of a letter, in inches
 _DECADES_FROM = 20.0
@@ -54,6 +64,16 @@ class Line:
     name: str
     place: int
     points: Sequence[tuple[float, Tile]]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One dot of a plot over a cost: what it costs, what it is worth, and its label's place and name."""
+
+    cost: float
+    tile: Tile
+    place: int
+    name: str
 
 
 def _spread(tiles: Mapping[tuple[int, int], Tile]) -> bool:
@@ -206,3 +226,49 @@ def _line(axes: Axes, line: Line, place: Mapping[float, float], shift: float, th
         if status == "impossible" and at and statuses[at - 1] == "done":
             ring: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.6}
             axes.plot(x[at - 1], y[at - 1], "s", color=colour, zorder=4, **ring)
+
+
+def scatter(spots: Sequence[Spot], front: Sequence[int], cost: str, metric: str, each: str, theme: Theme) -> Figure:
+    """Draw a dot for each spot, means over the seeds with their spread as bars, before their Pareto front.
+
+    Args:
+        spots: the spots.
+        front: the places of those on the front, the cheapest first.
+        cost: the cost.
+        metric: what they are worth.
+        each: what the colours tell apart.
+        theme: the colours.
+    """
+    names = dict(sorted({spot.place: spot.name for spot in spots}.items()))
+    figure = new_figure(theme, FULL_WIDTH, 4.6)
+    axes = figure.add_subplot()
+    dress(axes, theme, title(metric), "-")
+    costs_P, values_P = np.array([(spot.cost, spot.tile.mean) for spot in spots]).T
+    size = cost_axis(axes, cost, costs_P)
+    for place in names:
+        _spots(axes, [spot for spot in spots if spot.place == place], size, theme)
+    best = [at for at in front if axes.get_xscale() == "linear" or spots[at].cost > 0]
+    if best:
+        colours = [theme.colour(spots[at].place) for at in best]
+        staircase(axes, costs_P[best] / size, values_P[best], costs_P.max() / size, colours, theme)
+    logarithmic = not is_share(metric) and values_P.min() > 0 and values_P.max() / values_P.min() > _DECADES_FROM
+    if logarithmic:
+        axes.set_yscale("log")
+    value_axis(axes, metric, logarithmic)
+    legend = axes.legend(
+        title=literal(each), title_fontproperties={"size": 9}, loc="center left", bbox_to_anchor=(1.0, 0.5),
+        ncols=1 + len(names) // 20, frameon=False, fontsize=9, labelcolor=theme.ink, handletextpad=0.2,
+    )  # fmt: skip
+    legend.get_title().set_color(theme.muted)
+    for text, name in zip(legend.get_texts(), names.values(), strict=True):
+        text.set_text(literal(name))  # given as a label, a name like "_x" would be left out
+    return figure
+
+
+def _spots(axes: Axes, spots: Sequence[Spot], size: float, theme: Theme) -> None:
+    x, y, spread = np.array([(spot.cost / size, spot.tile.mean, spot.tile.std) for spot in spots]).T
+    place = spots[0].place
+    axes.errorbar(
+        x, y, spread if spread.any() else None, linestyle="none", marker=_MARKERS[place % len(_MARKERS)],
+        color=theme.colour(place), markersize=6, markeredgewidth=0, elinewidth=1.1, alpha=0.85, label=f"place {place}",
+    )  # fmt: skip

@@ -12,8 +12,9 @@ from holdfast.record.summary import machine
 from holdfast.record.theme import DARK, LIGHT
 from holdfast.record.wording import human_bytes, human_time, shown, title
 from holdfast.sweep.grid import Sweep
+from holdfast.sweep.price import price_plot, price_table, prices
 from holdfast.sweep.results import Record, metrics_of
-from holdfast.sweep.robust import Breakdown, Tile
+from holdfast.sweep.robust import Breakdown, mean_and_spread
 from holdfast.sweep.table import chosen_metric
 from holdfast.sweep.views import View, sections
 from holdfast.sweep.words import beyond, verdict
@@ -44,7 +45,8 @@ def _page(directory: Path, described: Sweep, records: Sequence[Record], keep: fl
     """What the template shows, every number as text already."""
     metrics = metrics_of(records)
     view = View(described.axes, records, chosen_metric(records), keep) if metrics else None
-    parts = list(sections(view)) if view else []
+    costs = list(prices(view)) if view else []
+    parts = [*(sections(view) if view else []), *([("What it cost", [*map(price_plot, costs)])] if costs else [])]
     draw([plot for _, plots in parts for plot in plots], directory)
     return {
         "name": described.name,
@@ -52,8 +54,9 @@ def _page(directory: Path, described: Sweep, records: Sequence[Record], keep: fl
         "verdict": verdict(view, records),
         "breakdowns": _breakdowns(view) if view else [],
         "sections": [(heading, [picture(plot, directory) for plot in plots]) for heading, plots in parts],
+        "fronts": [price_table(price) for price in costs],
         "axes": [axis.name for axis in described.axes],
-        "headings": [*(title(metric) for metric in metrics[:3]), "Rounds", "Time", "Sent up"],
+        "headings": [*(title(metric) for metric in metrics[:3]), "Rounds", "Time", "Sent up", "Sent down"],
         "rows": [_row(record, metrics[:3]) for record in records[:MOST_ROWS]],
         "sweep": described.as_yaml(),
         "machine": {title(key): str(value) for key, value in machine().items()},
@@ -67,7 +70,7 @@ def _row(record: Record, metrics: Sequence[str]) -> dict[str, Any]:
     cells = [shown(metric, values[metric]) if metric in values else "" for metric in metrics]
     cells.append(f"{values['rounds']:.0f}" if "rounds" in values else "")
     cells.append(human_time(values["seconds"]) if "seconds" in values else "")
-    cells.append(human_bytes(values["bytes_up"]) if "bytes_up" in values else "")
+    cells += [human_bytes(values[name]) if name in values else "" for name in ("bytes_up", "bytes_down")]
     link = f"{record.directory}/report.html" if values else ""
     about = {"labels": list(record.labels.values()), "status": record.status, "reason": record.reason}
     return {**about, "cells": cells, "link": link}
@@ -91,13 +94,6 @@ def _breakdown(view: View, found: Breakdown) -> dict[str, Any]:
         "place": rules.index(found.rule) % len(LIGHT.variants),
         "baseline": shown(view.metric, found.baseline),
         "holds": "nothing" if found.holds is None else found.holds,
-        "left": _tile(view.metric, found.value),
+        "left": mean_and_spread(found.value, view.metric) if found.value else "",
         "beyond": beyond(view, found),
     }
-
-
-def _tile(metric: str, found: Tile | None) -> str:
-    if found is None:
-        return ""
-    spread = f" ± {shown(metric, found.std)}" if found.count > 1 else ""
-    return shown(metric, found.mean) + spread

@@ -1,9 +1,10 @@
 """What came out of each cell, as one row of ``results.csv``.
 
 Its columns are the axes, then ``status``, ``reason`` and ``directory``, then numbers: ``attackers``, ``rounds``,
-``seconds``, ``bytes_up``, ``bytes_down``, every final metric under its name, and its best value under ``best_`` and
-that name. A status is ``done``, ``diverged``, ``impossible`` (the rule cannot keep its promise with so many rows),
-``failed``, ``interrupted`` or ``waiting``. A number that does not apply is blank, one that is not finite is ``nan``.
+``seconds``, ``bytes_up``, ``bytes_down``, ``virtual_seconds``, every final metric under its name, and its best value
+under ``best_`` and that name. A status is ``done``, ``diverged``, ``impossible`` (the rule cannot keep its promise with
+so many rows), ``failed``, ``interrupted`` or ``waiting``. A number that does not apply is blank, one that is not finite
+is ``nan``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = ["COUNTS", "MEASURED", "RESULTS", "Record", "metrics_of", "read_result
 RESULTS = "results.csv"
 MEASURED = ("done", "diverged")
 """The statuses of a cell that came to its end."""
-COUNTS = ("attackers", "rounds", "seconds", "bytes_up", "bytes_down")
+COUNTS = ("attackers", "rounds", "seconds", "bytes_up", "bytes_down", "virtual_seconds")
 _ABOUT = ("status", "reason", "directory")
 
 
@@ -61,7 +62,8 @@ def read_summary(directory: Path, variant: str | None = None) -> tuple[str, dict
 
 
 def _numbers(told: Mapping[str, Any]) -> dict[str, float]:
-    counts = {**told, "attackers": len(told["byzantine"])}
+    clock = told["final"].get("virtual_seconds")
+    counts = {**told, "attackers": len(told["byzantine"]), "virtual_seconds": clock}
     final = {name: value for name, value in told["final"].items() if not is_counter(name)}
     best = {f"best_{name}": about["value"] for name, about in told["best"].items()}
     numbers = {name: counts[name] for name in COUNTS if counts[name] is not None}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.record.wording import less_is_better
+from holdfast.record.wording import less_is_better, shown
 from holdfast.sweep.axes import Axis
 from holdfast.sweep.results import MEASURED, Record
 
-__all__ = ["Breakdown", "Roles", "Tile", "breakdown", "over_seeds", "roles", "tile", "worst_over"]
+__all__ = ["Breakdown", "Roles", "Tile", "breakdown", "mean_and_spread", "over_seeds", "roles", "tile", "worst_over"]
 
 UNFINISHED = ("failed", "interrupted", "waiting")
 
@@ -83,6 +83,16 @@ def tile(records: Sequence[Record], metric: str) -> Tile:
     if not np.isfinite(values).all():
         return Tile("diverged", count=len(values))
     return Tile("done", float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0, len(values))
+
+
+def mean_and_spread(found: Tile, metric: str) -> str:
+    """What stands in a place, in words; the spread where several cells fall together.
+
+    Example:
+        >>> mean_and_spread(Tile("done", 0.5, 0.01, 3), "test_accuracy")
+        '50.0% ± 1.0%'
+    """
+    return shown(metric, found.mean) + (f" ± {shown(metric, found.std)}" if found.count > 1 else "")
 
 
 def over_seeds(records: Sequence[Record], axes: Sequence[str], metric: str) -> dict[tuple[str, ...], Tile]:

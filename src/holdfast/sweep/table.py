@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from holdfast.errors import InputError, nearest
-from holdfast.record.wording import less_is_better, quality, shown, title
+from holdfast.record.wording import compared_by, less_is_better, shown, title
 from holdfast.sweep.results import COUNTS, MEASURED, Record, metrics_of
 from holdfast.types import FloatArray
 
@@ -176,8 +176,7 @@ def chosen_metric(records: Sequence[Record], wanted: str | None = None) -> str:
     columns = [*metrics, *(f"best_{name}" for name in metrics), *COUNTS]
     if not metrics or (wanted is not None and wanted not in columns):
         raise InputError("--metric", "be a number that was recorded", wanted, nearest(wanted or "", columns))
-    first = next((name for name in ("test_loss", "train_loss") if name in metrics), metrics[0])
-    return wanted or quality(metrics) or first
+    return wanted or compared_by(metrics) or metrics[0]
 
 
 def statistics(records: Sequence[Record], metric: str, wanted: Sequence[str]) -> dict[str, float] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from holdfast.record.wording import less_is_better, listed, shown, title
 from holdfast.sweep.results import Record
-from holdfast.sweep.robust import Breakdown, over_seeds
+from holdfast.sweep.robust import Breakdown, mean_and_spread, over_seeds
 from holdfast.sweep.views import View, in_order
 
 __all__ = ["beyond", "verdict"]
@@ -106,8 +106,7 @@ def _extremes(view: View) -> str:
 
     def told(key: tuple[str, ...]) -> str:
         cell = ", ".join(f"{axis} = {label}" for axis, label in zip(axes, key, strict=True))
-        spread = f" ± {shown(view.metric, tiles[key].std)}" if tiles[key].count > 1 else ""
-        return f"{shown(view.metric, tiles[key].mean)}{spread} ({cell})"
+        return f"{mean_and_spread(tiles[key], view.metric)} ({cell})"
 
     name = title(view.metric).lower()
     worst = f", and the worst is {told(ranked[-1])}" if len(ranked) > 1 else ""
