@@ -10,6 +10,8 @@ from holdfast.problems import Problem
 
 # The published archive is not among the data of the tests.
 FIELDS = {"cifar10": {"subset": True}}
+# Too large to be among them at all; its own tests make a small file.
+ABSENT = {"year_prediction_msd"}
 
 
 @pytest.fixture(scope="module", params=catalogue("problems"))
@@ -24,14 +26,14 @@ def task(problem):
     try:
         return problem.load(Path(folder) if folder else None)
     except InputError:
-        if folder:
+        if folder and problem.component_name() not in ABSENT:
             raise
         pytest.skip(f"{problem.component_name()} needs data: set HOLDFAST_DATA")
 
 
-def test_inputs_are_finite_floats(task):
+def test_inputs_are_finite_numbers(task):
     for inputs, _ in (task.train, task.test):
-        assert inputs.dtype == torch.float32
+        assert inputs.dtype in (torch.float32, torch.int64)  # int64: places in a list, such as an alphabet
         assert inputs.isfinite().all()
 
 

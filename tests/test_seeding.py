@@ -107,6 +107,12 @@ def test_the_rows_of_draws_are_draws_of_the_rows() -> None:
     assert torch.equal(draws.rows(np.array([2, 0])).uniform(5), draws.uniform(5)[[2, 0]])
 
 
+def test_the_addresses_of_draws_are_those_of_their_nodes() -> None:
+    found_K = Draws(7, "codec.x", np.array([4, 9]), 3).addresses_K
+    assert found_K.tolist() == [int(address(7, "codec.x", node, 3)) for node in (4, 9)]
+    assert Draws(7, "codec.x", np.array([], dtype=np.int64), 3).addresses_K.shape == (0,)
+
+
 def test_draws_have_the_moments_that_they_name() -> None:
     draws = Draws(1, "gaussian", np.arange(40), 3)
     normal, uniform_ = draws.normal(500), draws.uniform(500)

@@ -108,6 +108,11 @@ class Draws:
     nodes_K: IntArray
     round: int
 
+    @property
+    def addresses_K(self) -> NDArray[np.uint64]:
+        """(K,) where each node's random numbers start, for loops that make them by counting."""
+        return address(self.seed, self.purpose, self.nodes_K, self.round)
+
     def generators(self) -> list[torch.Generator]:
         """One generator for each node."""
         return generators(self.seed, self.purpose, self.nodes_K, self.round)

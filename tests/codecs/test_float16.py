@@ -27,6 +27,12 @@ def test_great_values_are_clamped_and_broken_ones_stay_broken() -> None:
     torch.testing.assert_close(round_trip(x_KD), expected_KD, rtol=0, atol=0, equal_nan=True)
 
 
+def test_the_greatest_of_the_format_is_where_clamping_begins() -> None:
+    """From 65520 on rounding would make infinity; numbers below it round to 65504 by themselves."""
+    x_KD = torch.tensor([[65504.0, 65519.0, 65520.0, -65536.0]])
+    assert round_trip(x_KD).tolist() == [[65504.0, 65504.0, 65504.0, -65504.0]]
+
+
 @PROPERTY
 @given(st.lists(st.floats(-65504, 65504, width=32), min_size=1, max_size=20))
 def test_stays_within_its_bound(values: list[float]) -> None:

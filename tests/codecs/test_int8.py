@@ -12,6 +12,7 @@ from holdfast.codecs.int8 import Int8
 from holdfast.errors import InputError
 
 from ..contract import PROPERTY
+from ..kernels.oracles import fraction
 from .draws import draws, rows
 
 
@@ -30,13 +31,13 @@ def test_by_hand() -> None:
 def test_agrees_with_a_plain_loop() -> None:
     x_KD, block = rows(2, 10), 4
     _, payload = Int8(block=block).encode({}, x_KD, draws(5, 9))
-    u_KD = draws(5, 9).uniform(10)
+    addresses = draws(5, 9).addresses_K.tolist()
     for row in range(2):
         for column in range(10):
             start = column // block * block
             scale = max(abs(v) for v in x_KD[row, start : start + block].tolist()) / 127
             exact = x_KD[row, column].item() / scale
-            level = math.floor(exact) + (u_KD[row, column].item() < exact - math.floor(exact))
+            level = math.floor(exact) + (fraction(addresses[row], column) < exact - math.floor(exact))
             assert payload.tensors["levels"][row, column].item() == level
             assert payload.tensors["scales"][row, column // block].item() == pytest.approx(scale)
 

@@ -40,6 +40,11 @@ def test_keeps_the_greatest_and_stays_within_its_bound(values: list[float], frac
     assert sum(lost) <= (1 - k / len(values)) * sum(v**2 for v in values) + 1e-9
 
 
+def test_a_tie_goes_to_the_lower_column() -> None:
+    _, payload = TopK(fraction=0.5).encode({}, torch.tensor([[1.0, -1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), draws(0, 1))
+    assert payload.tensors["indices"].tolist() == [[0, 1], [0, 1]]
+
+
 def test_broken_values_go_first() -> None:
     x_KD = torch.tensor([[1e30, torch.nan, -torch.inf, 0.0]])
     codec = TopK(fraction=0.5)

@@ -78,6 +78,23 @@ def present_mean(x: Rows, weights: list[float]) -> list[float]:
     return result
 
 
+WORD = 2**64 - 1
+
+
+def random_bits(address: int, column: int) -> int:
+    """The 32 random bits of a column: half of an output of SplitMix64, in integers of any length."""
+    z = (address + (column // 2 + 1) * 0x9E3779B97F4A7C15) & WORD
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & WORD
+    z ^= z >> 31
+    return z >> 32 if column % 2 else z & 0xFFFFFFFF
+
+
+def fraction(address: int, column: int) -> float:
+    """The number in [0, 1) that the upper 24 of those bits are."""
+    return (random_bits(address, column) >> 8) / 2**24
+
+
 # ---------------------------------------------------------------- inputs
 
 

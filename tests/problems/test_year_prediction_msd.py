@@ -130,7 +130,7 @@ def test_two_nodes_learn_from_it(folder):
 
     fields = {"algorithm": "fedavg", "problem": YearPredictionMsd(), "nodes": 2, "engine": "sequential"}
     run = Preparer(folder).prepare(Experiment(**fields))
-    assert run.metrics == ("test_r2", "test_loss", "local_r2", "local_loss")
+    assert run.metrics == ("test_r2", "test_loss", "local_r2", "local_loss", "personal_r2", "personal_loss")
     x_KD, losses_K = run.cohort(run.everyone, 1).gradient(run.parts.initial_D.expand(2, -1).clone())
     assert x_KD.shape == (2, 91)
     assert losses_K.isfinite().all()

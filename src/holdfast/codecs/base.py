@@ -128,6 +128,10 @@ class Codec(Component):
         if len(codecs) > 1:
             for codec in codecs:
                 codec.refuse_differences()
+        for codec in codecs[:-1]:
+            if "values" not in codec.template(8).tensors:
+                name = codec.component_name()
+                raise InputError("", "leave values for the next codec", name, f"Put {name} last.")
         for codec in codecs[1:]:
             if codec.start(1, 1):
                 remedy = "Put it first, or around the others: {name: error_feedback, codec: [...]}."
@@ -153,32 +157,39 @@ class Chain(Codec):
         """Each stage in turn; the tensors of stage i are named ``i.…``."""
         states: State = {}
         tensors: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         values, last = x_KD, len(self.stages) - 1
         for number, stage in enumerate(self.stages):
-            own = {key.partition(".")[2]: value for key, value in state.items() if key.startswith(f"{number}.")}
-            own, payload = stage.encode(own, values, draws)
+            own, payload = stage.encode(_of(number, state), values, draws)
             states |= {f"{number}.{key}": value for key, value in own.items()}
             named = dict(payload.tensors)
             if number < last:
-                if "values" not in named:
-                    remedy = f"Put {stage.component_name()} last."
-                    raise InputError("codec", "leave values for the next codec", stage.component_name(), remedy)
                 values = named.pop("values")
             tensors |= {f"{number}.{name}": tensor for name, tensor in named.items()}
-        return states, Payload(tensors, x_KD.shape[1])
+            lengths |= {f"{number}.{name}": lengths_K for name, lengths_K in payload.lengths.items()}
+        return states, Payload(tensors, x_KD.shape[1], lengths)
 
     def decode(self, payload: Payload) -> Tensor:
         """Each stage backwards."""
         widths = self._widths(payload.columns)
         values: Tensor | None = None
         for number in reversed(range(len(self.stages))):
-            prefix = f"{number}."
-            named = {n.removeprefix(prefix): t for n, t in payload.tensors.items() if n.startswith(prefix)}
+            named, lengths = _of(number, payload.tensors), _of(number, payload.lengths)
             if values is not None:
                 named["values"] = values
-            values = self.stages[number].decode(Payload(named, widths[number]))
+            values = self.stages[number].decode(Payload(named, widths[number], lengths))
         assert values is not None
         return values
+
+    def template(self, columns: int) -> Payload:
+        """One row's payload: what each stage leaves beside the values that the next one takes."""
+        found, last = Payload({}, columns), len(self.stages) - 1
+        for number, (stage, width) in enumerate(zip(self.stages, self._widths(columns), strict=True)):
+            own = stage.template(width)
+            kept = {name: tensor for name, tensor in own.tensors.items() if name != "values" or number == last}
+            found.tensors.update({f"{number}.{name}": tensor for name, tensor in kept.items()})
+            found.lengths.update({f"{number}.{name}": lengths_K for name, lengths_K in own.lengths.items()})
+        return found
 
     def _widths(self, columns: int) -> list[int]:
         """How many columns each stage sees."""
@@ -194,3 +205,9 @@ class Chain(Codec):
     def as_mapping(self) -> list[dict[str, object]]:  # type: ignore[override]
         """The list that an experiment file would hold."""
         return [stage.as_mapping() for stage in self.stages]
+
+
+def _of(number: int, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What a stage of a chain has left, by its own names."""
+    prefix = f"{number}."
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
