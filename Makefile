@@ -46,6 +46,7 @@ bench: install ## run the benchmarks (minutes; a quiet machine)
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/population.py
 	$(BIN)/python benchmarks/aggregation.py
+	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python -m benchmarks.network
 

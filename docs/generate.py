@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from holdfast.aggregators import Aggregator
+from holdfast.algorithms import ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.catalogue import FAMILIES, build, catalogue
 from holdfast.component import Component
@@ -16,6 +17,7 @@ from holdfast.network import Network
 TARGET = Path(__file__).with_name("components.md")
 NETWORK = Path(__file__).with_name("network.md")
 ROBUSTNESS = Path(__file__).with_name("robustness.md")
+COMMUNICATION = Path(__file__).with_name("communication.md")
 HEAD = """# The components
 
 Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a
@@ -89,12 +91,25 @@ def robustness_page() -> str:
     return ROBUSTNESS.read_text(encoding="utf-8").partition(title)[0] + title + "\n".join(lines) + "\n"
 
 
+def communication_page() -> str:
+    """The page on communication, with the tables of algorithms, triggers and codecs at its end made anew."""
+    title = "## The algorithms with a coordinator\n\n"
+    lines = ["| algorithm | what it does |", "|---|---|"]
+    servers = {name: cls for name, cls in catalogue("algorithms").items() if issubclass(cls, ServerAlgorithm)}
+    lines += [f"| `{name}` | {cls.summary()} |" for name, cls in servers.items()]
+    for family in ("triggers", "codecs"):
+        lines += ["", f"## The {family}", "", f"| {family[:-1]} | what it does |", "|---|---|"]
+        lines += [f"| `{name}` | {cls.summary()} |" for name, cls in catalogue(family).items()]
+    return COMMUNICATION.read_text(encoding="utf-8").partition(title)[0] + title + "\n".join(lines) + "\n"
+
+
 SEES = {"own": "itself", "colluders": "the other attackers", "omniscient": "every row"}
 
 
 def main() -> int:
     """0 where the pages are up to date or were written."""
     pages = {TARGET: page(), NETWORK: network_page(), ROBUSTNESS: robustness_page()}
+    pages[COMMUNICATION] = communication_page()
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" not in sys.argv:
         for path in stale:

@@ -115,6 +115,54 @@ TABLE = {
     ),
     "a sweep where one run is wanted": ({"grid": {"seed": [1, 2]}}, ["grid", "`holdfast sweep`"]),
     "memory in the middle of a chain": ({"codec": ["top_k", "error_feedback"]}, ["codec", "error_feedback", "first"]),
+    "top-k of more than there is": (
+        {"codec": {"name": "top_k", "fraction": 1.5}},
+        ["codec.fraction", "less than or equal to 1", "1.5"],
+    ),
+    "a codec behind one that leaves it nothing": ({"codec": ["int8", "top_k"]}, ["codec", "leave values", "int8"]),
+    "differences on the way up": ({"codec": "delta"}, ["codec", "tell rows", "Use it as downlink"]),
+    "differences inside another codec": (
+        {"downlink": {"name": "error_feedback", "codec": "delta"}},
+        ["downlink", "hold no codec of differences inside"],
+    ),
+    "a way down without a coordinator": (
+        {"downlink": "int8", "algorithm": "dsgd", "topology": "cycle"},
+        ["downlink", "dsgd, which has no coordinator"],
+    ),
+    "a schedule in which nobody ever speaks": (
+        {"trigger": {"name": "periodic", "every": 2}},
+        ["trigger.every", "at most 1, the rounds there are", "nobody would ever speak"],
+    ),
+    "an interval longer than the run": ({"trigger": {"name": "svd", "interval": 5}}, ["trigger.interval", "5"]),
+    "a plan without a coordinator": (
+        {"trigger": "loss", "algorithm": "dsgd", "topology": "cycle"},
+        ["trigger", "no plan of a coordinator", "dsgd"],
+    ),
+    "Shapley values of too many nodes": (
+        {"trigger": {"name": "shapley", "sampling": "exact"}, "nodes": 30},
+        ["trigger", "30", "permutations"],
+    ),
+    "recovery of private data": (
+        {"recovery": "shard", "partition": "own_data"},
+        ["recovery", "must not leave their node", "'shard'"],
+    ),
+    "recovery without a coordinator": (
+        {"recovery": "shard", "algorithm": "dsgd", "topology": "cycle"},
+        ["recovery", "none among peers"],
+    ),
+    "a clock's file that is not there": ({"clock": {"nodes": "nowhere.csv"}}, ["clock.nodes", "nowhere.csv"]),
+    "a deadline where nobody is waited for": (
+        {"clock": {"deadline": 3}, "algorithm": "fedbuff"},
+        ["clock.deadline", "left out with fedbuff"],
+    ),
+    "an attack on pixels where there are letters": (
+        {"problem": {"name": "python_docs", "characters": 20000}, "attack": {"name": "pixel_scale", "nodes": 1}},
+        ["attack", "suit inputs of this kind", "pixel_scale"],
+    ),
+    "local steps that the formula does not know": (
+        {"algorithm": {"name": "scaffold", "optimizer": {"name": "adam", "lr": 0.1}}},
+        ["algorithm.optimizer", "be sgd", "adam"],
+    ),
     "top-k of nothing": ({"codec": {"name": "top_k", "fraction": 0}}, ["codec.fraction", "greater than 0"]),
 }
 

@@ -79,3 +79,11 @@ def test_damage_is_told(tmp_path, damage):
     damage(tmp_path)
     with pytest.raises(InputError, match="undamaged"):
         Checkpoint.read(tmp_path)
+
+
+def test_parts_of_a_state_that_are_one_tensor_are_written_each(tmp_path):
+    x_D = torch.arange(4.0)
+    tensors = {"server/x": x_D, "server/reference": x_D, "server/part": x_D[1:3], "none": torch.empty(0)}
+    Checkpoint(digest("a"), "main", 1, 1.5, {}, {}, "here", tensors).write(tmp_path)
+    found = Checkpoint.read(tmp_path).tensors
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {n: t.tolist() for n, t in tensors.items()}

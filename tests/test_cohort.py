@@ -379,15 +379,34 @@ def test_evaluate_local_judges_on_each_nodes_own_samples(engine: type[Engine], m
     monkeypatch.setattr(module, "EVALUATION_BATCH", 5)
     model = network("mlp")
     k = cohort(samples(SIZES), model, engine, nodes=[3, 0])
-    x_D = rows(k, model)[0]
-    found = k.evaluate_local(x_D)
-    alone = load(network("mlp"), k, x_D).eval()
-    for row, node in enumerate([3, 0]):
-        own = torch.from_numpy(k.data.shards[node])
-        logits, y = alone(k.data.train[0][own]).detach(), k.data.train[1][own]
-        expected = -logits.log_softmax(1)[torch.arange(len(y)), y].mean()
-        assert float(found["loss"][row]) == pytest.approx(float(expected), abs=1e-6)
-        assert float(found["accuracy"][row]) == pytest.approx(float((logits.argmax(1) == y).float().mean()))
+    x_KD = rows(k, model)
+    for given_KD in (x_KD, x_KD[:1]):  # a model each, and one for both
+        found = k.evaluate_local(given_KD)
+        for row, node in enumerate([3, 0]):
+            own = torch.from_numpy(k.data.shards[node])
+            alone = load(network("mlp"), k, given_KD.expand(2, -1)[row]).eval()
+            logits, y = alone(k.data.train[0][own]).detach(), k.data.train[1][own]
+            expected = -logits.log_softmax(1)[torch.arange(len(y)), y].mean()
+            assert float(found["loss"][row]) == pytest.approx(float(expected), abs=1e-6)
+            assert float(found["accuracy"][row]) == pytest.approx(float((logits.argmax(1) == y).float().mean()))
+
+
+def test_a_poisoned_node_may_judge_what_it_makes_of_its_samples() -> None:
+    shifted = cohort(samples(SIZES), network("mlp"), poison=lambda x, y, classes: (x, (y + 1) % classes))
+    k = replace(shifted, poisoned_K=np.arange(len(shifted)) == 1)
+    x_1D = rows(k, network("mlp"))[:1]
+    told = replace(k.data, train=(k.data.train[0], (k.data.train[1] + 1) % CLASSES))
+    plain, poisoned = k.evaluate_local(x_1D)["loss"], k.evaluate_local(x_1D, poisoned=True)["loss"]
+    expected = plain.where(torch.arange(len(k)) != 1, replace(k, data=told).evaluate_local(x_1D)["loss"])
+    assert torch.equal(poisoned, expected)
+    assert poisoned[1] != plain[1]
+
+
+@pytest.mark.parametrize("batch_size", [4, None])
+def test_steps_are_those_that_training_takes(batch_size: int | None) -> None:
+    k = cohort(samples([9, 4, 7]), network("mlp"), work_K=np.array([1.0, 0.01, 0.5]))
+    assert k.steps(None, 6, batch_size).tolist() == [6, 1, 3]
+    assert k.steps(2, None, batch_size).tolist() == ([6, 1, 2] if batch_size else [2, 1, 1])
 
 
 # ---------------------------------------------------------------- other tasks

@@ -83,6 +83,27 @@ def test_when_rows_leave_the_rest_go_on_as_if_alone(settings: dict[str, Any]) ->
             torch.testing.assert_close(view[row], expected, rtol=1e-12, atol=1e-12)
 
 
+@every
+def test_a_memory_carries_rows_from_one_block_to_the_next(settings: dict[str, Any]) -> None:
+    views, takes = starts(), [2, 2, 1]
+    memory = made(settings).memory(torch.zeros(K, sum(view[0].numel() for view in views), dtype=torch.float64))
+    stepper = RowOptimizer(made(settings), views, memory)
+    for step in range(2):
+        active = sum(count > step for count in takes)
+        stepper.shrink(active)
+        stepper.step([gradient[:active] for gradient in gradients(step)])
+    stepper.remember(slice(0, 2))
+    assert [group.tolist() for group in module.alike(memory, K)] == [[2], [0, 1]]
+    for rows, first in (([0, 1], 2), ([2], 1)):
+        again = [view[rows] for view in views]
+        stepper = RowOptimizer(made(settings), again, {key: table[rows] for key, table in memory.items()})
+        for step in range(first, STEPS):
+            stepper.step([gradient[rows] for gradient in gradients(step)])
+        for place, row in enumerate(rows):
+            for view, expected in zip(again, alone(settings, row, STEPS), strict=True):
+                torch.testing.assert_close(view[place], expected, rtol=1e-12, atol=1e-12)
+
+
 def test_rows_may_leave_before_the_first_step() -> None:
     views = starts()
     stepper = RowOptimizer(made({"name": "adagrad"}), views)

@@ -9,7 +9,7 @@ import torch
 
 from holdfast.catalogue import build, catalogue
 from holdfast.codecs import Codec, Payload
-from holdfast.message import Header, Message
+from holdfast.message import Header
 from holdfast.packet import Packet
 from holdfast.seeding import Draws
 from holdfast.types import IntArray

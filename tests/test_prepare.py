@@ -267,5 +267,6 @@ def test_success_is_a_metric_where_it_shows_on_a_sample() -> None:
 def test_available_metrics() -> None:
     task = Blobs().load()
     server, peers = Experiment(**SERVER), Experiment(**{**PEERS, "topology": "cycle"})
-    assert available_metrics(server, task) == ("test_accuracy", "test_loss", "local_accuracy", "local_loss")
+    of_nodes = ("local_accuracy", "local_loss", "personal_accuracy", "personal_loss")
+    assert available_metrics(server, task) == ("test_accuracy", "test_loss", *of_nodes)
     assert available_metrics(peers, task) == ("test_accuracy", "test_loss", "consensus_error")

@@ -21,7 +21,7 @@ from holdfast.runtimes.simulation import Simulation
 from holdfast.types import FloatArray
 
 from .runtimes.network.cluster import cluster
-from .tiny import Blobs, play, simulation
+from .tiny import QUICKER, Blobs, play, simulation
 
 Fields = dict[str, Any]
 Runtime = Callable[[Fields, int], FloatArray]
@@ -32,23 +32,11 @@ def in_process(runtime: type[Simulation], **engine: Any) -> Runtime:
     return lambda fields, rounds: play(simulation(runtime, **fields, **engine), rounds)[-1]
 
 
-def over_network(*rows: str) -> Runtime:
-    """Real processes on loopback, each hosting some rows."""
-
-    def play_there(fields: Fields, rounds: int) -> FloatArray:
-        with TemporaryDirectory() as folder, cluster(Path(folder), rows, **{**fields, "rounds": rounds}) as made:
-            made.start()
-            return made.play(rounds)
-
-    return play_there
-
-
 REFERENCE = in_process(Simulation, engine="stacked", chunk_rows=64)
 RUNTIMES: dict[str, Runtime] = {
     "simulation-in-chunks": in_process(Simulation, engine="stacked", chunk_rows=3),
     "simulation-sequential": in_process(Simulation, engine="sequential"),
     "debug-stacked": in_process(Debug, engine="stacked", chunk_rows=64),
-    "network": over_network("0-2", "3-7"),
     "debug-sequential": in_process(Debug, engine="sequential"),
 }
 
@@ -72,6 +60,7 @@ CONDITIONS: dict[str, Fields] = {
         "codec": {"name": "threshold", "tau": 0.02},
         "downlink": {"name": "delta", "codec": {"name": "top_k", "fraction": 0.7}},
     },
+    "recovering": {"faults": LOSSES, "recovery": "shard"},
     "remembering": {  # what nodes and rules remember and draw: momenta, groups, stale updates
         "attack": {"name": "stale", "nodes": [0], "from_round": 2},
         "aggregator": [{"name": "momentum"}, {"name": "bucketing", "s": 2}, {"name": "centered_clipping", "tau": 0.1}],
@@ -85,36 +74,68 @@ CONDITIONS: dict[str, Fields] = {
     },
 }
 ROUNDS = 4
-TOGETHER = {"network-together": over_network("0-7")}
+every = pytest.mark.parametrize("algorithm", catalogue("algorithms"))
 
 
 def fields(algorithm: str, conditions: str) -> Fields:
     """Eight nodes with unequal shares, on a wheel or around a coordinator."""
     topology = "wheel" if issubclass(catalogue("algorithms")[algorithm], PeerAlgorithm) else "star"
-    problem, partition = Blobs(samples=96), "quantity"
+    problem, partition = {"name": "tests.tiny:Blobs", "samples": 96}, "quantity"
     if conditions == "batch_norm":
         partition = "iid"
     tiny: Fields = {"problem": problem, "partition": partition, "nodes": 8, "topology": topology, "seed": 7}
-    component = {"name": algorithm, "batch_size": 6, "max_staleness": 1}
+    component = {"name": algorithm, "batch_size": 6, "max_staleness": 1, **QUICKER.get(algorithm, {})}
     chosen = CONDITIONS[conditions]
     if topology == "wheel":  # there is no way down
-        chosen = {key: value for key, value in chosen.items() if key != "downlink"}
+        chosen = {key: value for key, value in chosen.items() if key not in ("downlink", "recovery")}
     return {**tiny, "algorithm": component, **chosen}
+
+
+def agree(found_KD: FloatArray, expected_KD: FloatArray, where: str) -> None:
+    assert np.isfinite(expected_KD).all()
+    np.testing.assert_allclose(found_KD, expected_KD, rtol=1e-5, atol=1e-5, err_msg=where)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("conditions", CONDITIONS)
-@pytest.mark.parametrize("algorithm", catalogue("algorithms"))
+@every
 def test_agree(algorithm: str, conditions: str, runtime: str) -> None:
-    if (conditions, runtime) == ("storm", "network"):
-        runtime = "network-together"  # its attack sees every row
     experiment = fields(algorithm, conditions)
-    expected_KD = REFERENCE(experiment, ROUNDS)
-    assert np.isfinite(expected_KD).all()
-    np.testing.assert_allclose((RUNTIMES | TOGETHER)[runtime](experiment, ROUNDS), expected_KD, rtol=1e-5, atol=1e-5)
+    agree(RUNTIMES[runtime](experiment, ROUNDS), REFERENCE(experiment, ROUNDS), conditions)
 
 
-@pytest.mark.parametrize("algorithm", catalogue("algorithms"))
+SIGHTED = ("storm",)
+"""The conditions under which attackers must see every row, so that one process hosts all nodes."""
+
+
+@pytest.mark.parametrize("rows", [("0-2", "3-7"), ("0-7",)], ids=["apart", "together"])
+@every
+def test_real_processes_agree(algorithm: str, rows: tuple[str, ...]) -> None:
+    """Real processes on loopback, each hosting some rows, play all conditions one after the other."""
+    played = [name for name in CONDITIONS if (name in SIGHTED) == (len(rows) == 1)]
+    variants = {name: fields(algorithm, name) for name in played}
+    whole = {**fields(algorithm, "calm"), "rounds": ROUNDS, "variants": variants}
+    with TemporaryDirectory() as folder, cluster(Path(folder), rows, **whole) as made:
+        made.start()
+        for name in played:
+            made.turn_to(name)
+            agree(made.play(ROUNDS), REFERENCE(variants[name], ROUNDS), name)
+
+
+@pytest.mark.parametrize("algorithm", ["dsgd", "push_sum"])
+def test_real_processes_agree_over_links_that_lead_one_way(algorithm: str) -> None:
+    """Three processes, of which some hear another that does not hear them, on a static graph and on one that changes."""
+    ways = [(topology, name) for topology in ("exponential", "one_peer_exponential") for name in ("calm", "losses")]
+    variants = {f"{topology}, {name}": {**fields(algorithm, name), "topology": topology} for topology, name in ways}
+    whole = {**fields(algorithm, "calm"), "rounds": ROUNDS, "variants": variants}
+    with TemporaryDirectory() as folder, cluster(Path(folder), ("0", "1-4", "5-7"), **whole) as made:
+        made.start()
+        for name, variant in variants.items():
+            made.turn_to(name)
+            agree(made.play(ROUNDS), REFERENCE(variant, ROUNDS), name)
+
+
+@every
 def test_the_storm_is_felt(algorithm: str) -> None:
     calm_KD, storm_KD = (REFERENCE(fields(algorithm, conditions), ROUNDS) for conditions in ("calm", "storm"))
     assert np.abs(calm_KD - storm_KD).max() > 1e-3

@@ -33,7 +33,7 @@ class Choosy(FedAvg):
 
 
 class InTurn(Trigger):
-    """The node whose number is the round's speaks; it reports its number of samples, and the plan counts the reports."""
+    """The node whose number is the round's speaks; the plan counts the reports, of which each says 1."""
 
     plans: ClassVar[bool] = True
     surveys: ClassVar[bool] = True
@@ -90,8 +90,7 @@ def test_differences_go_to_those_who_have_answered_and_whole_models_to_the_other
     sparse, whole = 8 * -(-columns // 2), 4 * columns
     down = [notes(sim).by_node(round, "bytes_down").get(2) for round in range(1, 6)]
     assert down == [sparse, None, None, whole, sparse]
-    assert sim.server.holders is not None
-    assert sim.server.holders.tolist() == [0, 1, 2]
+    assert sim.server.holders["x"].tolist() == [0, 1, 2]
 
 
 def test_nodes_hold_what_the_coordinator_believes() -> None:
@@ -148,3 +147,15 @@ def test_silent_nodes_say_that_they_say_nothing() -> None:
     assert len(notices) == 5
     assert all(0 < size < 100 for size in notices.values())
     assert notes(sim).by_node(1, "bytes_up") == {}
+
+
+def test_differences_are_counted_by_channel_where_not_everybody_is_sent_them() -> None:
+    downlink = {"name": "delta", "codec": {"name": "top_k", "fraction": 0.5}}
+    sim = simulation(problem=Blobs(), nodes=4, algorithm=Choosy(**STEP), downlink=downlink)
+    columns = sim.run.engine.layout.columns
+    play(sim, 2)
+    assert sim.server.holders["x"].tolist() == [0, 2]
+    assert "number" not in sim.server.holders, "a single number is not encoded"
+    told = tell(sim.run.parts, sim.server, 3, sim.run.everyone)
+    assert told.current["x"].tolist() == [True, False, True, False]
+    assert told.bytes_K.tolist() == [8 * -(-columns // 2) + 4, 4] * 2

@@ -112,7 +112,7 @@ def choose_engine(
         _check_stackable(model, data, loss, device)
         if chunk:
             return StackedEngine(model, loss, device, chunk), ()
-    size = batch_size or max(len(data.shards[node]) for node in range(min(rows, PROBED_NODES)))
+    size = batch_size or int(data.sizes(min(rows, PROBED_NODES)).max())
     probe = (data.train[0][:size], data.train[1][:size])
     most = chunk or max(1, memory // row_bytes(model, loss, probe))
     widths = [chunk] if chunk else _widths(rows, most)

@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from holdfast.errors import InputError
 from holdfast.types import State
 
-__all__ = ["Checkpoint", "digest"]
+__all__ = ["Checkpoint", "below", "digest", "grouped"]
 
 INDEX = "checkpoint.json"
 
@@ -52,7 +52,7 @@ class Checkpoint:
     def write(self, folder: Path) -> None:
         """Replace the checkpoint in a folder; a crash at any moment leaves the old one or the new one."""
         folder.mkdir(parents=True, exist_ok=True)
-        content = save({name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()})
+        content = save(_apart(self.tensors))
         file = f"state-{hashlib.sha256(content).hexdigest()}.safetensors"
         _replace(folder / file, content)
         about = {key: value for key, value in vars(self).items() if key != "tensors"} | {"file": file}
@@ -82,6 +82,18 @@ class Checkpoint:
             raise InputError(str(folder), "hold an undamaged checkpoint", str(error), remedy) from error
 
 
+def _apart(tensors: State) -> State:
+    """The tensors on the CPU, each with memory of its own: two parts of a state may be one and the same tensor."""
+    found: State = {}
+    known = set[int]()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if place in known else tensor
+        known.add(place)
+    return found
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     partial = path.with_name(path.name + ".partial")
@@ -95,3 +107,15 @@ def _replace(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def below(tensors: State, prefix: str) -> State:
+    """The tensors ``prefix/key`` by key."""
+    return {key[len(prefix) + 1 :]: value for key, value in tensors.items() if key.startswith(prefix + "/")}
+
+
+def grouped(tensors: State, prefix: str) -> dict[str, State]:
+    """The tensors ``prefix/group/key`` by group."""
+    found = below(tensors, prefix)
+    groups = dict.fromkeys(key.partition("/")[0] for key in found)
+    return {group: below(found, group) for group in groups}

@@ -20,7 +20,10 @@ from rich.markup import escape
 from holdfast.catalogue import FAMILIES, JsonSchema, catalogue
 from holdfast.commands import (
     coordinate_command,
+    export_command,
     import_aggregathor_command,
+    import_dynfed_command,
+    import_nndt_command,
     join_command,
     keys_command,
     up_command,
@@ -155,6 +158,13 @@ app.command(
     context_settings={"ignore_unknown_options": True},  # they are AggregaThor's
     epilog="Example: holdfast import-aggregathor --out my.yaml --experiment mnist --aggregator krum --nb-workers 9",
 )(import_aggregathor_command)
+app.command("import-dynfed", epilog="Example: holdfast import-dynfed config.yml experiments.yml --out grid.yaml")(
+    import_dynfed_command
+)
+app.command("import-nndt", epilog="Example: holdfast import-nndt dist_mnist.yaml --out my.yaml")(import_nndt_command)
+app.command("export", epilog="Example: holdfast export --dynfed runs/20260101-120000-quickstart --out results.csv")(
+    export_command
+)
 
 
 @app.command("report", epilog="Example: holdfast report runs/20260101-120000-quickstart")

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Unpack
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from holdfast.batches import BatchTable, batch_table, batches_per_epoch
-from holdfast.engines import Batch, Engine, Gradients
-from holdfast.optimizer import Optimizer, RowOptimizer
+from holdfast.data import Data, PerSample
+from holdfast.engines import Batch, Engine
+from holdfast.optimizer import Optimizer, alike
 from holdfast.seeding import address
-from holdfast.types import BoolArray, ExtraGradient, FloatArray, IntArray, Rows
+from holdfast.training import Objective, Training, train_block
+from holdfast.types import BoolArray, ExtraGradient, FloatArray, IntArray, Rows, State
 
-__all__ = ["Cohort", "Data", "Objective"]
+__all__ = ["Cohort", "Data"]
 
 EVALUATION_BATCH = 1000
+LEAST_JUDGED = 32
+"""How many samples of a row are judged at once, at least, however many rows there are."""
 GATHERED_BYTES = 2**22
 """How much is gathered at once: the batches of several steps of few rows, that of one step of many."""
 
 Poison = Callable[[Tensor, Tensor, int | None], tuple[Tensor, Tensor]]
-PerSample = Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Data:
-    """The samples, once, on the device, and who holds which of them.
-
-    Args:
-        train: inputs (S, …) and targets (S, …).
-        test: the same of the test samples.
-        shards: for each node its indices into the training samples.
-        metrics: by name, one number a sample; ``loss`` among them.
-        classes: how many classes there are; ``None`` in a regression.
-        seed: the experiment's seed.
-    """
-
-    train: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
-    shards: Sequence[IntArray]
-    metrics: Mapping[str, PerSample]
-    classes: int | None
-    seed: int
-
-    @property
-    def sample_bytes(self) -> int:
-        """The bytes of one sample's inputs."""
-        inputs = self.train[0]
-        return inputs[:1].numel() * inputs.element_size()
 
 
 @dataclass(frozen=True)
@@ -65,6 +43,7 @@ class Cohort:
         work_K: the share of the local work that each node gets done.
         poison: what the poisoned nodes make of their samples.
         poisoned_K: which nodes are poisoned.
+        held: the samples of those nodes that have not only their own in this round.
     """
 
     data: Data
@@ -74,6 +53,7 @@ class Cohort:
     work_K: FloatArray = field(default_factory=lambda: np.ones(0))
     poison: Poison | None = None
     poisoned_K: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    held: Mapping[int, IntArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.nodes_K)
@@ -100,7 +80,9 @@ class Cohort:
     @cached_property
     def shards(self) -> list[IntArray]:
         """Each node's indices into the training samples; asked for once, for a lazy partition draws them."""
-        return [np.asarray(self.data.shards[node]) for node in self.nodes_K.tolist()]
+        own, held = self.data.shards, self.held
+        whole = (np.asarray(held[node] if node in held else own[node]) for node in self.nodes_K.tolist())
+        return [self.data.at_hand(shard, self.round) for shard in whole]
 
     @property
     def columns(self) -> int:
@@ -160,10 +142,19 @@ class Cohort:
             losses_K[rows] = found.losses_C
         return gradient_KD, losses_K
 
-    def train(
+    def train(self, x_KD: Tensor, optimizer: Optimizer, **how: Unpack[Training]) -> tuple[Tensor, Tensor]:
+        """Local training of each row on its node's samples, with a fresh optimiser; the keywords are `train_on`'s.
+
+        Returns:
+            (K, D) trained rows and (K,) training losses, each the mean over its row's batches.
+        """
+        return self.train_on(x_KD, optimizer, None, **how)[1:]
+
+    def train_on(
         self,
         x_KD: Tensor,
         optimizer: Optimizer,
+        memory: State | None,
         *,
         epochs: int | None = None,
         steps: int | None = None,
@@ -173,12 +164,14 @@ class Cohort:
         clip_value: float | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
-    ) -> tuple[Tensor, Tensor]:
-        """Local training of each row on its node's samples, with a fresh optimiser.
+    ) -> tuple[State, Tensor, Tensor]:
+        """Local training of each row on its node's samples, with an optimiser that goes on from what it remembers.
 
         Args:
             x_KD: (K, D) rows to start from; they are not changed.
             optimizer: applied to the parameters of the stacked rows.
+            memory: what it remembers of each row (see `Optimizer.memory`), which is not changed; ``{}`` if nothing yet,
+                ``None`` for a fresh optimiser of which nothing is remembered.
             epochs: passes over the node's samples; give either epochs or steps.
             steps: batches.
             batch_size: in samples; ``None`` takes all samples of the node.
@@ -190,17 +183,24 @@ class Cohort:
             l2: λ of the penalty λΣw².
 
         Returns:
-            (K, D) trained rows and (K,) training losses, each the mean over its row's batches.
+            The memory, (K, D) trained rows and (K,) training losses, each the mean over its row's batches.
         """
+        if memory == {}:
+            memory = optimizer.memory(x_KD[:, : self.engine.layout.parameters])
+        memory = {key: table.clone() for key, table in (memory or {}).items()}
         whole_K = self._steps(epochs, steps, batch_size)
-        steps_K = np.maximum(1, np.ceil(whole_K * self.work - 1e-9)).astype(np.int64)
+        steps_K = self.steps(epochs, steps, batch_size)
         y_KD = torch.empty_like(x_KD, memory_format=torch.contiguous_format)
         losses_K = x_KD.new_empty(len(self))
         objective = Objective(extra_gradient, clip_norm, clip_value, l1, l2)
-        for rows in self._chunks(np.argsort(-steps_K, kind="stable")):
+        for rows in self._blocks(steps_K, memory):
             batches = self.rows(rows)._batches(steps_K[rows], whole_K[rows], batch_size)
-            y_KD[rows], losses_K[rows] = _train_block(self.engine, x_KD[rows], rows, batches, optimizer, objective)
-        return y_KD, losses_K
+            some = {key: table[rows] for key, table in memory.items()}
+            trained = train_block(self.engine, x_KD[rows], rows, batches, optimizer, objective, some)
+            y_KD[rows], losses_K[rows] = trained
+            for key, table in some.items():
+                memory[key][rows] = table
+        return memory, y_KD, losses_K
 
     def evaluate(self, x_KD: Tensor, split: str = "test") -> dict[str, Tensor]:
         """Each metric of each row's model, averaged over all test (or training) samples.
@@ -220,27 +220,73 @@ class Cohort:
         """
         inputs, targets = samples
         totals = {name: torch.zeros(len(x_KD), dtype=torch.float64) for name in metrics}
-        for name, start, values in self._per_sample(x_KD, inputs, targets, metrics):
+        for name, start, values in self.per_sample(x_KD, inputs, targets, metrics):
             totals[name][start : start + len(values)] += values.double().sum(1).cpu()
         return {name: (total / len(inputs)).float() for name, total in totals.items()}
 
-    def evaluate_local(self, x_D: Tensor) -> dict[str, Tensor]:
-        """Each metric of one model on each node's own training samples.
+    def evaluate_local(self, x_KD: Tensor, *, poisoned: bool = False) -> dict[str, Tensor]:
+        """Each metric of each row's model on its node's own training samples.
+
+        Args:
+            x_KD: (K, D) rows, or (1, D) one model for all nodes, which takes fewer and larger batches.
+            poisoned: whether a poisoned node judges what it makes of its samples.
 
         Returns:
             By metric, (K,) values.
         """
-        inputs, targets = self.data.train
-        pieces: dict[str, list[Tensor]] = {name: [] for name in self.data.metrics}
-        for name, _, values in self._per_sample(x_D.unsqueeze(0), inputs, targets, self.data.metrics):
-            pieces[name].append(values[0].cpu())
-        whole = {name: torch.cat(values) for name, values in pieces.items()}
-        return {
-            name: torch.stack([values[torch.from_numpy(s)].mean() for s in self.shards])
-            for name, values in whole.items()
-        }
+        single, found = len(x_KD) == 1, {name: list[Tensor]() for name in self.data.metrics}
+        group_K = np.cumsum(self.sizes_K) // EVALUATION_BATCH if single else np.arange(len(self))
+        for rows in np.split(np.arange(len(self)), np.flatnonzero(np.diff(group_K)) + 1):
+            inputs, targets = self._own(rows, poisoned)
+            values = {name: list[Tensor]() for name in found}
+            for name, _, some in self.per_sample(x_KD if single else x_KD[rows], inputs, targets, self.data.metrics):
+                values[name].append(some[0].cpu())
+            for name, parts in values.items():
+                found[name] += [own.mean() for own in torch.cat(parts).split(self.sizes_K[rows].tolist())]
+        return {name: torch.stack(means) for name, means in found.items()}
 
-    def _per_sample(
+    def _own(self, rows: IntArray, poisoned: bool) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of all samples of some nodes, node after node."""
+        samples = []
+        for row in rows.tolist():
+            at = torch.from_numpy(self.shards[row]).to(self.engine.device)
+            inputs, targets = (tensor.index_select(0, at) for tensor in self.data.train)
+            if poisoned and self.poison and self.poisoned[row]:
+                inputs, targets = self.poison(inputs, targets, self.data.classes)
+            samples.append((inputs, targets))
+        inputs_of, targets_of = zip(*samples, strict=True)
+        return torch.cat(inputs_of), torch.cat(targets_of)
+
+    def hardest(self, x_KD: Tensor, count: int) -> Tensor:
+        """(K, n) int32: each node's own samples of greatest loss in its row's model, and -1 where it has fewer."""
+        whole = (np.asarray(self.data.shards[node]) for node in self.nodes_K.tolist())
+        shards = [self.data.at_hand(shard, self.round) for shard in whole]
+        sizes_K = np.array([len(shard) for shard in shards], dtype=np.int64)
+        found_Kn = torch.full((len(self), count), -1, dtype=torch.int32, device=x_KD.device)
+        for rows in self._chunks(np.argsort(-sizes_K, kind="stable")):
+            own = [torch.from_numpy(shards[row]) for row in np.arange(len(self))[rows].tolist()]
+            samples_CS = pad_sequence(own, batch_first=True, padding_value=-1).to(x_KD.device)
+            losses_CS = self.rows(rows)._losses(x_KD[rows], samples_CS)
+            order_CS = losses_CS.sort(dim=1, descending=True, stable=True).indices
+            hardest_Cn = samples_CS.gather(1, order_CS[:, :count])
+            found_Kn[rows, : hardest_Cn.shape[1]] = hardest_Cn.int()
+        return found_Kn
+
+    def _losses(self, x_CD: Tensor, samples_CS: Tensor) -> Tensor:
+        """(C, S) the loss of each row's model on samples of its node, which are fewer for later rows; -∞ where none."""
+        views, counts_C = self.engine.layout.views(x_CD), (samples_CS >= 0).sum(1)
+        losses_CS = x_CD.new_full(samples_CS.shape, -torch.inf)
+        step = max(LEAST_JUDGED, EVALUATION_BATCH // len(x_CD))
+        for start in range(0, samples_CS.shape[1], step):
+            active, there = int((counts_C > start).sum()), slice(start, start + step)
+            some = samples_CS[:active, there]
+            inputs, targets = self._gather(some.clamp(min=0))
+            outputs = self.engine.own_outputs({name: view[:active] for name, view in views.items()}, inputs)
+            losses = _per_row(self.data.metrics["loss"](outputs.flatten(0, 1), targets.flatten(0, 1)))
+            losses_CS[:active, there] = losses.view(some.shape).where(some >= 0, -torch.inf)
+        return losses_CS
+
+    def per_sample(
         self, x_KD: Tensor, inputs: Tensor, targets: Tensor, metrics: Mapping[str, PerSample]
     ) -> Iterator[tuple[str, int, Tensor]]:
         """(metric, first row, (C, B) values) for each block of rows and samples."""
@@ -253,11 +299,21 @@ class Cohort:
                     values = torch.stack([_per_row(metric(answer, targets[there])) for answer in outputs])
                     yield name, int(rows.start if isinstance(rows, slice) else rows[0]), values
 
+    def steps(self, epochs: int | None, steps: int | None, batch_size: int | None) -> IntArray:
+        """(K,) how many batches each row trains on, in `train` with the same arguments; a straggler on fewer."""
+        whole_K = self._steps(epochs, steps, batch_size)
+        return np.maximum(1, np.ceil(whole_K * self.work - 1e-9)).astype(np.int64)
+
     def _steps(self, epochs: int | None, steps: int | None, batch_size: int | None) -> IntArray:
         """(K,) how many batches each row would train on, were nothing to slow it."""
         if epochs is None:
             return np.full(len(self), steps or 1)
         return batches_per_epoch(self.sizes_K, batch_size) * epochs
+
+    def _blocks(self, steps_K: IntArray, memory: State) -> Iterator[Rows]:
+        """The rows in blocks that an optimiser can serve together, the rows of most steps first."""
+        for group in alike(memory, len(self)):
+            yield from self._chunks(group[np.argsort(-steps_K[group], kind="stable")])
 
     def _chunks(self, order: IntArray) -> Iterator[Rows]:
         """The rows in blocks of the engine's width, as slices where the order is the natural one."""
@@ -315,81 +371,3 @@ def _pick(tensor: Tensor, index: Tensor) -> Tensor:
 
 def _per_row(values: Tensor) -> Tensor:
     return values.reshape(len(values), -1).float().mean(1)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is added to the gradient of the loss, and how the sum is clipped; see `Cohort.train`."""
-
-    extra_gradient: ExtraGradient | None
-    clip_norm: float | None
-    clip_value: float | None
-    l1: float
-    l2: float
-
-    def gradients(
-        self, engine: Engine, views: dict[str, Tensor], batch: Batch, extra_CD: Tensor | None = None
-    ) -> Gradients:
-        """The engine's gradients with penalties and the extra term, clipped by value and then by norm."""
-        found = engine.gradients(views, batch)
-        engine.batches += 1
-        extra = engine.layout.views(extra_CD) if extra_CD is not None else {}
-        gradients = {}
-        for name, gradient in found.parameters.items():  # never in place: autograd may hand out one tensor twice
-            if self.l1:
-                gradient = gradient.add(views[name].sign(), alpha=self.l1)
-            if self.l2:
-                gradient = gradient.add(views[name], alpha=2 * self.l2)
-            if extra:
-                gradient = gradient.add(extra[name])
-            if self.clip_value is not None:
-                gradient = gradient.clamp(-self.clip_value, self.clip_value)
-            gradients[name] = gradient
-        if self.clip_norm is not None:
-            gradients = _clip_norm(gradients, self.clip_norm)
-        return replace(found, parameters=gradients)
-
-
-def _clip_norm(gradients: dict[str, Tensor], greatest: float) -> dict[str, Tensor]:
-    """The gradients, each row's scaled to at most a Euclidean norm."""
-    squares_C = torch.stack([g.reshape(len(g), -1).square().sum(1) for g in gradients.values()]).sum(0)
-    factor_C = (greatest / (squares_C.sqrt() + 1e-6)).clamp(max=1.0)
-    return {name: g * factor_C.view(-1, *[1] * (g.ndim - 1)) for name, g in gradients.items()}
-
-
-def _train_block(
-    engine: Engine,
-    start_CD: Tensor,
-    rows: Rows,
-    batches: Iterator[Batch],
-    optimizer: Optimizer,
-    objective: Objective,
-) -> tuple[Tensor, Tensor]:
-    """The trained rows of one chunk and their mean losses; the batches cover ever fewer of its first rows."""
-    x_CD = start_CD.clone(memory_format=torch.contiguous_format)
-    views = engine.layout.views(x_CD)
-    stepper = RowOptimizer(optimizer, [views[name] for name in engine.layout.parameter_names])
-    losses: list[Tensor] = []
-    for batch in batches:
-        active = len(batch.counts)
-        some = views if active == len(x_CD) else {name: view[:active] for name, view in views.items()}
-        extra = objective.extra_gradient
-        extra_CD = extra(x_CD[:active], _first(rows, active)) if extra else None
-        found = objective.gradients(engine, some, batch, extra_CD)
-        stepper.shrink(active)
-        stepper.step(list(found.parameters.values()))
-        for name, buffer in found.buffers.items():
-            some[name].copy_(buffer)
-        losses.append(found.losses_C)
-    return x_CD, _mean_of_each(losses, len(x_CD))
-
-
-def _mean_of_each(losses: list[Tensor], rows: int) -> Tensor:
-    """(C,) the mean of what there is of each row, in lists that grow shorter."""
-    padded = [loss if len(loss) == rows else nn.functional.pad(loss, (0, rows - len(loss))) for loss in losses]
-    counts_C = (torch.tensor([len(loss) for loss in losses]).unsqueeze(1) > torch.arange(rows)).sum(0)
-    return torch.stack(padded).sum(0) / counts_C.to(padded[0])
-
-
-def _first(rows: Rows, count: int) -> Rows:
-    return slice(rows.start, rows.start + count) if isinstance(rows, slice) else rows[:count]

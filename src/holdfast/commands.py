@@ -1,4 +1,4 @@
-"""The commands for runs over real processes, keys, coordinate, join and up, and the import of others' experiments."""
+"""The commands for runs over real processes, keys, coordinate, join and up, and for others' experiments and results."""
 
 from __future__ import annotations
 
@@ -11,15 +11,32 @@ import yaml
 from rich.console import Console
 
 from holdfast.errors import InputError
-from holdfast.experiment import load
+from holdfast.experiment import load, read
 from holdfast.importers.aggregathor import imported, words
+from holdfast.importers.dynfed import imported as imported_dynfed
+from holdfast.importers.dynfed_csv import table
+from holdfast.importers.dynfed_grid import swept
+from holdfast.importers.files import Imported, as_file
+from holdfast.importers.nndt import imported as imported_nndt
 from holdfast.launch.coordinate import DEFAULT_ADDRESS, Site, coordinate, go_on
 from holdfast.launch.join import NodeSettings, join
 from holdfast.launch.local import up, up_again
+from holdfast.record.files import write_atomically
 from holdfast.run import Result
 from holdfast.runtimes.network.identity import make_keys
+from holdfast.sweep.gather import run_directories
+from holdfast.sweep.grid import load_sweep
 
-__all__ = ["coordinate_command", "import_aggregathor_command", "join_command", "keys_command", "up_command"]
+__all__ = [
+    "coordinate_command",
+    "export_command",
+    "import_aggregathor_command",
+    "import_dynfed_command",
+    "import_nndt_command",
+    "join_command",
+    "keys_command",
+    "up_command",
+]
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Set a field; may be given several times.")
@@ -146,6 +163,68 @@ def import_aggregathor_command(
         _write_new(out, text)
     for note in notes:
         print(note, file=sys.stderr)
+
+
+def import_dynfed_command(
+    config: Annotated[Path, typer.Argument(help="dyn-fed's config.yml, in the present spelling or an older one.")],
+    experiments: Annotated[Path | None, typer.Argument(help="dyn-fed's experiments.yml, for a grid.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; it is printed without it.")
+    ] = None,
+) -> None:
+    """Turn a configuration of dyn-fed into an experiment file, or with its grid into a file for holdfast sweep."""
+    content = read(config)
+    if experiments is None:
+        found = imported_dynfed(content)
+    else:
+        found = swept(content, read(experiments))
+        load_sweep(found.fields)
+    _hand_over(found, out)
+
+
+def import_nndt_command(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file of nn_distributed_training.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; it is printed without it.")
+    ] = None,
+) -> None:
+    """Turn an experiment file of nn_distributed_training, DiNNO's program, into one of ours."""
+    _hand_over(imported_nndt(read(experiment)), out)
+
+
+def _hand_over(found: Imported, out: Path | None) -> None:
+    if out is None:
+        print(as_file(found), end="")
+        return
+    _write_new(out, as_file(found))
+    for note in found.notes:
+        print(note, file=sys.stderr)
+
+
+def export_command(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs, or of sweeps.")],
+    dynfed: Annotated[
+        bool,
+        typer.Option(
+            "--dynfed",
+            help="In dyn-fed's columns: accuracies in per cent, times in seconds, pkt_size the MiB that nodes sent.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; standard output without it.")
+    ] = None,
+) -> None:
+    """Write results as another project does: a row for each variant of a run, and for each cell of a sweep."""
+    if not dynfed:
+        raise InputError("--dynfed", "be given", None, "Write holdfast export --dynfed RUN; there is no other form.")
+    text = table(run_directories(runs))
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise InputError("--out", "be writable", error.strerror, "Name a file in an existing folder.") from error
 
 
 def _write_new(path: Path, text: str) -> None:

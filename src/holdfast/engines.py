@@ -105,6 +105,10 @@ class Engine(ABC):
     def outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """(C, B, …) what each row's network answers to the same (B, …) inputs, in evaluation mode."""
 
+    @abstractmethod
+    def own_outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        """(C, B, …) what each row's network answers to its own of the (C, B, …) inputs, in evaluation mode."""
+
 
 class SequentialEngine(Engine):
     """One row after another, as a plain training loop would."""
@@ -171,6 +175,12 @@ class SequentialEngine(Engine):
         rows = range(len(next(iter(views.values()))))
         return torch.stack([self.answer({name: view[row] for name, view in views.items()}, inputs) for row in rows])
 
+    @torch.no_grad()
+    def own_outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        """Each row in turn."""
+        answers = [self.answer({name: view[row] for name, view in views.items()}, x) for row, x in enumerate(inputs)]
+        return torch.stack(answers)
+
 
 def _slots(model: nn.Module) -> dict[str, list[tuple[nn.Module, str]]]:
     """Where each parameter stands in a network; one that is shared stands in several places."""
@@ -236,4 +246,10 @@ class StackedEngine(Engine):
     def outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
         """One vmap over the rows."""
         answers: Tensor = vmap(self.answer, in_dims=(0, None))(views, inputs)
+        return answers
+
+    @torch.no_grad()
+    def own_outputs(self, views: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        """One vmap over the rows and their inputs."""
+        answers: Tensor = vmap(self.answer)(views, inputs)
         return answers

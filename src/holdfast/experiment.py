@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -25,20 +25,24 @@ from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.attacks.each import ToEach
 from holdfast.catalogue import Choice, build
+from holdfast.clock import VirtualClock
 from holdfast.codecs import Codec
-from holdfast.component import as_input_error
+from holdfast.component import Component, as_input_error
 from holdfast.due import NEVER
 from holdfast.errors import InputError
 from holdfast.faults import Fault
 from holdfast.network import Network
 from holdfast.partitions import Partition
 from holdfast.problems import Problem
+from holdfast.recovery import Recovery, by_kind
 from holdfast.topologies import Topology
 from holdfast.triggers import Trigger
 
 __all__ = ["Experiment", "load", "read"]
 
 SOLE_VARIANT = "main"
+
+C = TypeVar("C", bound=Component)
 
 _Every = Annotated[
     int,
@@ -47,6 +51,14 @@ _Every = Annotated[
 ]
 """A number of rounds; null in a file is `NEVER` in Python, so that no reader of the field needs a case of its own."""
 _Period = Annotated[float, Field(gt=0)]
+
+
+def _built(base: type[C], fields: Mapping[str, Any], name: str) -> C:
+    """The component that a field stands for."""
+    try:
+        return build(base, fields[name])
+    except InputError as error:
+        raise error.within(name) from error.__cause__
 
 
 class Experiment(BaseModel):
@@ -93,7 +105,11 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     trigger: Annotated[Trigger, Choice(Trigger)] = Field(
         default_factory=partial(build, Trigger, "periodic"), description="who speaks in a round"
     )
+    clock: VirtualClock | None = Field(None, description="how fast nodes and links are, in a simulation's virtual time")
     network: Network = Field(Network(), description="how real processes play their rounds")
+    recovery: Annotated[Recovery, BeforeValidator(by_kind, json_schema_input_type=str | Recovery)] = Field(
+        Recovery(), description="who works on the samples of nodes that are gone"
+    )
     faults: tuple[Annotated[Fault, Choice(Fault)], ...] = Field((), description="what goes wrong")
     evaluate_every: _Every = Field(
         1, ge=1, description="rounds between evaluations, or null; the last round is always evaluated"
@@ -126,15 +142,18 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
 
     @model_validator(mode="before")
     @classmethod
-    def _mean_by_default(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """The mean, where there is a coordinator and no rule was named."""
-        if fields.get("aggregator") is not None or fields.get("algorithm") is None:
+    def _brought_along(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """What other parts bring along where nothing was named: the mean with a coordinator, a trigger, a codec."""
+        if fields.get("algorithm") is None:
             return fields
-        try:
-            algorithm = build(Algorithm, fields["algorithm"])
-        except InputError as error:
-            raise error.within("algorithm") from error.__cause__
-        return {**fields, "aggregator": "mean"} if isinstance(algorithm, ServerAlgorithm) else fields
+        algorithm = _built(Algorithm, fields, "algorithm")
+        brought: dict[str, Any] = {"trigger": "periodic"}
+        if isinstance(algorithm, ServerAlgorithm):
+            brought = {"trigger": algorithm.default_trigger() or "periodic", "aggregator": "mean"}
+        found = brought | {name: value for name, value in fields.items() if value is not None or name not in brought}
+        if found.get("codec") is None and _built(Trigger, found, "trigger").trims:
+            found["codec"] = "layers"
+        return found
 
     @model_validator(mode="after")
     def _check(self) -> Experiment:
@@ -152,6 +171,10 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     def _check_parts(self) -> None:
         self._check_topology()
         self._check_ways()
+        peers, partition = isinstance(self.algorithm, PeerAlgorithm), self.partition
+        self.recovery.check(self.nodes, peers, partition.public, partition.pooled)
+        self._check_clock()
+        self._check_trigger()
         if self.network.link == "best_effort" and isinstance(self.algorithm, PeerAlgorithm):
             remedy = "Leave it out; peers mix whole rows."
             raise InputError("network.link", "be reliable among peers", "best_effort", remedy)
@@ -182,13 +205,31 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
         if peers and self.downlink is not None:
             remedy = "Leave it out; codec is for what peers send."
             raise InputError("downlink", f"be left out with {name}, which has no coordinator", "a codec", remedy)
-        if peers and self.trigger.plans:
-            remedy = "Use periodic or divergence, say, which need no plan."
-            required = f"need no coordinator's plan with {name}, which has no coordinator"
-            raise InputError("trigger", required, self.trigger.component_name(), remedy)
         if self.codec is not None and self.codec.differences:
             remedy = "Use it as downlink; what nodes send up is a difference to the broadcast already."
             raise InputError("codec", "tell rows, not differences to what the receiver holds", "delta", remedy)
+
+    def _check_clock(self) -> None:
+        """What of a clock suits the algorithm."""
+        algorithm, clock = self.algorithm, self.clock or VirtualClock()
+        unsuited = {"over_selection": clock.over_selection > 1, "deadline": clock.deadline is not None}
+        if isinstance(algorithm, PeerAlgorithm):
+            unsuited["availability"] = clock.availability is not None
+        elif not isinstance(algorithm, ServerAlgorithm) or algorithm.awaits is None:
+            return
+        for field in (field for field, given in unsuited.items() if given):
+            name = algorithm.component_name()
+            required = f"be left out with {name}, whose coordinator waits for nobody in particular"
+            if isinstance(algorithm, PeerAlgorithm):
+                required = f"be left out with {name}, whose nodes wait for one another"
+            raise InputError(f"clock.{field}", required, getattr(clock, field), "Leave it out.")
+
+    def _check_trigger(self) -> None:
+        try:
+            self.trigger.check(self.nodes, self.rounds)
+            self.algorithm.check_trigger(self.trigger)
+        except InputError as error:
+            raise error.within("trigger") from None
 
     def _check_rule_among_peers(self, rule: Aggregator) -> None:
         *before, last = rule.each()
@@ -253,10 +294,11 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
             return self
         mapping = self.as_mapping()
         mapping["variants"] = {}
+        changed = {path.partition(".")[0] for path in self.variants[name]}
+        if "algorithm" in changed:
+            mapping |= dict.fromkeys(self._defaults() - changed)
         for path, value in self.variants[name].items():
             assign(mapping, path, value)
-            if path.partition(".")[0] == "algorithm" and self._rule_is_default():
-                mapping["aggregator"] = self.variants[name].get("aggregator")
         return Experiment(**mapping)
 
     def blame(self, variant: str, error: InputError) -> InputError:
@@ -264,8 +306,14 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
         own = {path.partition(".")[0] for path in self.variants.get(variant, {})}
         return error.within(f"variants.{variant}") if error.field.partition(".")[0] in own else error
 
-    def _rule_is_default(self) -> bool:
-        return self.aggregator is None or self.aggregator.component_name() == "mean"
+    def _defaults(self) -> set[str]:
+        """The fields that hold what the algorithm brought along."""
+        rule = self.aggregator is None or self.aggregator.component_name() == "mean"
+        trigger = self.trigger == (self._own_trigger() or build(Trigger, "periodic"))
+        return {name for name, default in (("aggregator", rule), ("trigger", trigger)) if default}
+
+    def _own_trigger(self) -> Trigger | None:
+        return self.algorithm.default_trigger() if isinstance(self.algorithm, ServerAlgorithm) else None
 
     def as_mapping(self) -> dict[str, Any]:
         """The complete experiment as plain values, as an experiment file would hold them."""

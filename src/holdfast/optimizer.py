@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
@@ -12,9 +13,12 @@ from torch import Tensor
 from holdfast.component import Settings
 from holdfast.errors import InputError, nearest
 from holdfast.schedule import Schedule
-from holdfast.types import State
+from holdfast.types import IntArray, State
 
-__all__ = ["Optimizer", "RowOptimizer"]
+__all__ = ["STEP", "Optimizer", "RowOptimizer", "alike"]
+
+STEP = "step"
+"""Where the memory of rows holds how many steps each has taken; torch's own name, where it counts them."""
 
 _NOT_ELEMENTWISE = {"optimizer", "lbfgs", "sparseadam", "muon", "adafactor"}
 _CLASSES: dict[str, type[torch.optim.Optimizer]] = {
@@ -100,6 +104,18 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
         memory = {key: v for key, v in torch_optimizer.state[x_D].items() if isinstance(v, Tensor)}
         return memory | ({_TAKEN: torch.tensor(taken + 1)} if self.schedule else {}), x_D
 
+    def memory(self, x_KP: Tensor) -> State:
+        """What there is to remember of rows that have not taken a step yet: zeros, one row for each.
+
+        Example:
+            >>> memory = Optimizer(name="sgd", momentum=0.9).memory(torch.zeros(2, 5))
+            >>> {key: tuple(table.shape) for key, table in memory.items()}
+            {'step': (2,), 'momentum_buffer': (2, 5)}
+        """
+        (K, P), one = x_KP.shape, x_KP.new_zeros(1)
+        kept = {STEP: torch.tensor(0.0), **self.at(0).step({}, one, one)[0]}
+        return {key: value.new_zeros((K, P) if value.ndim else (K,)) for key, value in kept.items()}
+
 
 _TAKEN = "steps_taken"
 """Where the memory holds how many steps a schedule has seen."""
@@ -114,20 +130,67 @@ _IMPLEMENTATION = {
 }
 
 
+def alike(memory: State, rows: int) -> list[IntArray]:
+    """The rows in groups that one torch optimiser can serve: torch keeps a tensor's step once, not once a row.
+
+    Args:
+        memory: of the rows, as `Optimizer.memory` gives it; without any, all rows are one group.
+        rows: how many there are.
+
+    Example:
+        >>> [group.tolist() for group in alike({"step": torch.tensor([7, 0, 7])}, 3)]
+        [[1], [0, 2]]
+    """
+    once = [table.double().cpu().numpy() for table in memory.values() if table.ndim == 1]
+    if not once:
+        return [np.arange(rows)]
+    kinds, kind_K = np.unique(np.stack(once, 1), axis=0, return_inverse=True)
+    return [np.flatnonzero(kind_K.reshape(-1) == kind) for kind in range(len(kinds))]
+
+
 class RowOptimizer:
     """One torch optimiser over the parameters of a block of rows, of which ever fewer stay active.
 
     Rows are sorted by how many steps they take, so the active ones are always the first.
+
+    Args:
+        settings: which optimiser.
+        views: (C, …) of each parameter; stepped in place.
+        memory: of the rows, which must be `alike`; brought up to date by `remember`. Without it every row is new.
     """
 
-    def __init__(self, settings: Optimizer, views: list[Tensor]) -> None:
+    def __init__(self, settings: Optimizer, views: list[Tensor], memory: State | None = None) -> None:
         self.settings, self.views, self.active = settings, views, len(views[0])
         self.torch_optimizer = settings.over(views)
+        self.memory, self.taken = memory or {}, 0
+        if memory and memory[STEP][0] > 0:
+            self._recall()
+
+    def _recall(self) -> None:
+        """Let torch go on from the memory."""
+        widths = [view[0].numel() for view in self.views]
+        once = {key: table[0] for key, table in self.memory.items() if table.ndim == 1}
+        parts = {key: table.split(widths, 1) for key, table in self.memory.items() if table.ndim == 2}
+        for place, view in enumerate(self.views):
+            rows = {key: part[place].reshape(view.shape) for key, part in parts.items()}
+            self.torch_optimizer.state[view] = {key: value.clone() for key, value in {**once, **rows}.items()}
+
+    def remember(self, rows: slice) -> None:
+        """Bring the memory of some of the active rows up to date."""
+        states = [self.torch_optimizer.state[view] for view in self.torch_optimizer.param_groups[0]["params"]]
+        for key, table in self.memory.items():
+            if key == STEP:
+                table[rows] += self.taken
+            elif table.ndim == 1:
+                table[rows] = states[0][key]
+            else:
+                table[rows] = torch.cat([s[key][rows].reshape(rows.stop - rows.start, -1) for s in states], 1)
 
     def shrink(self, active: int) -> None:
-        """Leave out all but the first rows, and their memory with them."""
+        """Leave out all but the first rows; the others' memory stays as it is now."""
         if active == self.active:
             return
+        self.remember(slice(active, self.active))
         old = self.torch_optimizer
         narrowed = [view[:active] for view in self.views]
         self.torch_optimizer = self.settings.over(narrowed)
@@ -144,3 +207,4 @@ class RowOptimizer:
         for parameter, gradient in zip(self.torch_optimizer.param_groups[0]["params"], gradients, strict=True):
             parameter.grad = gradient
         self.torch_optimizer.step()
+        self.taken += 1

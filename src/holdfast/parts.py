@@ -17,6 +17,7 @@ from holdfast.codecs import Codec
 from holdfast.cohort import Cohort
 from holdfast.layout import Layout
 from holdfast.message import Message, RowStore
+from holdfast.recovery import Lost, Recovery
 from holdfast.triggers import Trigger
 from holdfast.types import BoolArray, IntArray, State
 
@@ -46,6 +47,7 @@ class Parts:
         layout: which of the D columns are which parameter or buffer.
         nodes: how many nodes there are.
         seed: the experiment's seed.
+        recovery: what becomes of the samples of nodes that are gone.
     """
 
     algorithm: ServerAlgorithm | PeerAlgorithm
@@ -59,6 +61,7 @@ class Parts:
     layout: Layout
     nodes: int
     seed: int
+    recovery: Recovery = field(default_factory=Recovery)
 
     def up(self, columns: int) -> Codec | None:
         """The codec of a channel of that width, to the coordinator or among peers."""
@@ -93,30 +96,43 @@ class ServerSide:
         rules: the rule's, for each channel of what nodes say.
         downlink: the codec's, for each channel of the broadcast.
         plan: the trigger's.
-        holders: the nodes that have acknowledged the last broadcast; ``None`` before the first, which all can make.
+        holders: by channel, the nodes that have acknowledged what was last sent in it; of a channel that is not named,
+            all of them, who can make the first broadcast for themselves.
+        lost: the nodes that were gone when the last round began.
+        reported_Nn: the samples that each node reported last, -1 where there are fewer; empty if nobody did.
     """
 
     algorithm: State
     rules: dict[str, State] = field(default_factory=dict)
     downlink: dict[str, State] = field(default_factory=dict)
     plan: State = field(default_factory=dict)
-    holders: IntArray | None = None
+    holders: dict[str, IntArray] = field(default_factory=dict)
+    lost: Lost = field(default_factory=dict)
+    reported_Nn: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the nodes of one host would say, and which of them do."""
+    """What the nodes of one host would say, and which of them do.
+
+    Args:
+        cohort: the nodes.
+        message: what they would say.
+        speaks_K: (K,) who does.
+        hardest_Kn: (K, n) the samples that each reports with it; (K, 0) where none are due.
+    """
 
     cohort: Cohort
     message: Message
     speaks_K: Tensor
+    hardest_Kn: Tensor
 
     def rows(self, index: IntArray) -> Spoken:
         """The same of some of the rows."""
         if len(index) == len(self.cohort):
             return self
         at = torch.from_numpy(index)
-        return Spoken(self.cohort.rows(index), self.message.rows(at), self.speaks_K[at])
+        return Spoken(self.cohort.rows(index), self.message.rows(at), self.speaks_K[at], self.hardest_Kn[at])
 
     def speaking(self) -> Spoken:
         """Only those who speak."""

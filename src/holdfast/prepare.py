@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +23,14 @@ from holdfast.cohort import Cohort, Data
 from holdfast.engines import Engine
 from holdfast.errors import InputError, nearest
 from holdfast.experiment import Experiment
+from holdfast.graphs import check_graph
 from holdfast.parts import Parts
 from holdfast.problems import Task
-from holdfast.seeding import address
+from holdfast.problems.lidar.task import RobotTask, Site
+from holdfast.recovery import Assignment, Cut, Lost, assign
+from holdfast.seeding import Draws, address
+from holdfast.split import load_task, recut, share_out
+from holdfast.topologies import Topology
 from holdfast.trial import check_batches, check_task
 from holdfast.types import FloatArray, IntArray
 
@@ -47,6 +52,9 @@ class Prepared:
         parts: the components of a round.
         metrics: the names of the metrics to evaluate.
         timings: what the choice of the engine rests on.
+        cut: cuts the training samples anew over so many nodes, where recovery does that.
+        topology: who talks to whom: that of the experiment, around the robots where the problem has some.
+        site: what robots map, where the problem has some.
     """
 
     experiment: Experiment
@@ -55,6 +63,9 @@ class Prepared:
     parts: Parts
     metrics: tuple[str, ...]
     timings: tuple[Timing, ...]
+    cut: Cut
+    topology: Topology
+    site: Site | None = None
 
     @cached_property
     def everyone(self) -> IntArray:
@@ -77,22 +88,47 @@ class Prepared:
         return isinstance(self.parts.algorithm, PeerAlgorithm)
 
     def warm_up(self) -> float:
-        """Let the rule compile, or load, what it needs, on a few zeros; the seconds that it took.
+        """Let the rule and the codecs compile, or load, what they need, on a few zeros; the seconds that it took.
 
         So that the first round costs what every other does.
         """
         rule, start = self.parts.aggregator, time.perf_counter()
         if rule is not None:
             rule.aggregate({}, self.parts.initial_D.new_zeros(rule.least + 1, 8))
+        draws = Draws(0, "warm up", np.zeros(1, dtype=np.int64), 0)
+        for codec in filter(None, (self.parts.codec, self.parts.downlink)):
+            codec.decode(codec.encode(codec.start(1, 8), torch.zeros(1, 8), draws)[1])
         return time.perf_counter() - start
 
-    def cohort(self, nodes_K: IntArray, round: int, work_K: FloatArray | None = None) -> Cohort:
-        """Some nodes in a round."""
+    def assignment(self, lost: Lost) -> Assignment:
+        """Who works on whose samples while some nodes are gone."""
+        return self._assignments(tuple(sorted(lost.items())))
+
+    @cached_property
+    def _assignments(self) -> Callable[[tuple[tuple[int, tuple[int, ...]], ...]], Assignment]:
+        """`assignment`, which the rounds in which nobody comes or goes need but once."""
+        parts, shards, disjoint = self.parts, self.data.shards, self.experiment.partition.disjoint
+
+        @lru_cache(maxsize=2)
+        def found(lost: tuple[tuple[int, tuple[int, ...]], ...]) -> Assignment:
+            return assign(parts.recovery, shards, dict(lost), parts.seed, self.cut, disjoint)
+
+        return found
+
+    def cohort(
+        self, nodes_K: IntArray, round: int, work_K: FloatArray | None = None, lost: Lost | None = None
+    ) -> Cohort:
+        """Some nodes in a round, in which others may be gone."""
         attack, bad_K = self.parts.attack, self.parts.is_byzantine(nodes_K)
         if attack is not None and not attack.active(round):
             bad_K = np.zeros_like(bad_K)
         work_K = np.ones(len(nodes_K)) if work_K is None else work_K
-        return Cohort(self.data, self.engine, nodes_K, round, work_K, attack.poison if attack else None, bad_K)
+        poison, held = attack.poison if attack else None, self.assignment(lost or {}).held
+        return Cohort(self.data, self.engine, nodes_K, round, work_K, poison, bad_K, held)
+
+    def effort(self, nodes_K: IntArray, lost: Lost | None = None) -> FloatArray:
+        """(K,) on how many samples nodes work in a round, as the algorithm says."""
+        return self.parts.algorithm.effort(self.cohort(nodes_K, 1, lost=lost).sizes_K)
 
     @cached_property
     def held_out(self) -> IntArray:
@@ -129,16 +165,22 @@ class Prepared:
 
     def graph(self, round: int) -> nx.Graph:
         """Who is linked to whom in a round."""
-        return self.experiment.topology.graph(round, self.experiment.nodes, self.experiment.seed)
+        return self.topology.graph(round, self.experiment.nodes, self.experiment.seed)
 
-    def weights(self, round: int) -> sparse.csr_array:
-        """The (N, N) mixing matrix of a round."""
-        topology = self.experiment.topology
-        return topology.weights(self.graph(round)) if topology.changes else self._weights
+    def mixing(self, round: int) -> sparse.csr_array:
+        """The (N, N) mixing matrix of the topology in a round."""
+        return self._mixing(round if self.topology.changes else 1)
 
     @cached_property
-    def _weights(self) -> sparse.csr_array:
-        return self.experiment.topology.weights(self.graph(1))
+    def _mixing(self) -> Callable[[int], sparse.csr_array]:
+        """`mixing`, which is asked for more than once in a round."""
+        return lru_cache(maxsize=2)(lambda round: self.topology.weights(self.graph(round)))
+
+    def weights(self, round: int) -> sparse.csr_array:
+        """The (N, N) weights of whom a node hears in a round: those of the mixing matrix that the algorithm uses."""
+        algorithm = self.parts.algorithm
+        assert isinstance(algorithm, PeerAlgorithm)
+        return algorithm.links(self.mixing(round), round, self.experiment.seed)
 
 
 class Preparer:
@@ -159,19 +201,23 @@ class Preparer:
         Raises:
             InputError: data are missing or damaged, a node is left without samples, model, loss and data do not fit
                 together, the graph is not connected, a rule cannot keep its promise, or there is no such device or
-                metric.
+                metric, or recovery cannot do what it is to do.
         """
         device = _device(experiment.device)
-        task = self._once(experiment, ("problem",), lambda: _load(experiment, self.data_dir))
+        task = self._once(experiment, ("problem",), lambda: load_task(experiment, self.data_dir))
         metrics = _metrics(experiment, task)
-        _check_graph(experiment)
+        topology = _topology(experiment, task)
+        if experiment.clock is not None:  # its files may be missing or wrong
+            experiment.clock.machines(experiment.nodes, experiment.seed)
+            experiment.clock.available(experiment.nodes)
         split = ("problem", "partition", "nodes", "seed", "device")
-        data = self._once(experiment, split, lambda: _data(experiment, task, device, self.data_dir))
-        _check_attack(experiment, data)
+        data = self._once(experiment, split, lambda: share_out(experiment, task, device, self.data_dir))
         model = _initial_model(task, experiment.seed)
         batch_size = getattr(experiment.algorithm, "batch_size", 32)
         check_task(model, data)
-        check_batches(model, data, batch_size)
+        _check_attack(experiment, model, data)
+        check_batches(model, data, batch_size, grows=experiment.recovery.kind != "none")
+        cut = recut(experiment, task, self.data_dir)
         width = ("engine", "chunk_rows", "memory_mb", "participation", "algorithm", "attack")
         engine, timings = self._once(
             experiment,
@@ -189,7 +235,8 @@ class Preparer:
             ),
         )
         chosen = experiment.model_copy(update={"engine": engine.name, "chunk_rows": engine.chunk})
-        return Prepared(chosen, data, engine, _parts(experiment, engine, model), metrics, timings)
+        parts, site = _parts(experiment, engine, model), task.site if isinstance(task, RobotTask) else None
+        return Prepared(chosen, data, engine, parts, metrics, timings, cut, topology, site)
 
     def _once(self, experiment: Experiment, fields: tuple[str, ...], make: Callable[[], T]) -> T:
         """What depends on these fields alone, made the first time and kept."""
@@ -208,41 +255,34 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _load(experiment: Experiment, data_dir: Path | None) -> Task:
-    task = experiment.problem.load(data_dir)
-    if not isinstance(task, Task):
-        name = experiment.problem.component_name()
-        raise InputError(
-            "problem",
-            "load a Task",
-            f"{name} returned {type(task).__name__}",
-            "Return holdfast.problems.Task.",
-        )
-    return task
+def _check_attack(experiment: Experiment, model: nn.Module, data: Data) -> None:
+    """Whether the attack suits samples of this kind, and the network what it makes of them."""
+    if experiment.attack is None:
+        return
+    poisoned = experiment.attack.poison(data.train[0][:1], data.train[1][:1], data.classes)
+    try:
+        check_task(model, replace(data, train=poisoned))
+    except InputError as error:
+        name = experiment.attack.component_name()
+        raise InputError("attack", "suit inputs of this kind", name, f"{error.remedy}") from error
 
 
-def _data(experiment: Experiment, task: Task, device: torch.device, data_dir: Path | None) -> Data:
-    partition, seed, (inputs, targets) = experiment.partition, experiment.seed, task.train
-    shards = partition.split(partition.keys(_strata(task), data_dir), experiment.nodes, seed)
-    seen = (partition.disturb(inputs, shards, seed), targets)
-    train, test = ((x.to(device), y.to(device)) for x, y in (seen, task.test))
-    return Data(train, test, shards, {"loss": task.loss, **task.metrics}, task.classes, seed)
+def _topology(experiment: Experiment, task: Task) -> Topology:
+    """Who talks to whom, around the robots where there are some; checked among peers.
 
-
-def _check_attack(experiment: Experiment, data: Data) -> None:
-    """Whether the attack suits samples of this kind."""
-    if experiment.attack is not None:
-        experiment.attack.poison(data.train[0][:1], data.train[1][:1], data.classes)
-
-
-def _strata(task: Task) -> IntArray:
-    """(S,) the class of each training sample; in a regression the quintile of its value."""
-    targets = task.train[1].cpu().numpy()
-    if task.classes is not None:
-        return np.asarray(targets, dtype=np.int64)
-    values = targets.reshape(len(targets), -1).mean(1)
-    quintiles: IntArray = np.searchsorted(np.quantile(values, [0.2, 0.4, 0.6, 0.8]), values).astype(np.int64)
-    return quintiles
+    Raises:
+        InputError: the graph is not connected, or too sparse for the rule; or the algorithm pools what is apart.
+    """
+    topology, algorithm, partition = experiment.topology, experiment.algorithm, experiment.partition
+    if isinstance(task, RobotTask):
+        topology = topology.placed(task.places)
+    if isinstance(algorithm, PeerAlgorithm):
+        check_graph(topology, experiment.aggregator, experiment.nodes, experiment.seed, experiment.rounds)
+        if algorithm.pools and not partition.public:
+            required = f"let one process hold all samples for {algorithm.component_name()}"
+            remedy = "Use another partition, or leave this algorithm out: it is a baseline on pooled data."
+            raise InputError("partition", required, partition.component_name(), remedy)
+    return topology
 
 
 def _initial_model(task: Task, seed: int) -> nn.Module:
@@ -259,6 +299,7 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
     if attack:
         attack.start(0, len(initial_D))  # refuses rows that do not suit it
     algorithm: Any = experiment.algorithm
+    algorithm.widths(engine.layout)  # refuses a network that does not suit it
     shapes = list(engine.layout.shapes.values())
     return Parts(
         algorithm,
@@ -272,6 +313,7 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
         engine.layout,
         experiment.nodes,
         seed,
+        experiment.recovery,
     )
 
 
@@ -282,7 +324,8 @@ def available_metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
         tested = (*tested, "attack_success")
     if isinstance(experiment.algorithm, PeerAlgorithm):
         return (*tested, "consensus_error")
-    return (*tested, *(f"local_{name}" for name in (*task.metrics, "loss")))
+    of_nodes = [f"{where}_{name}" for where in ("local", "personal") for name in (*task.metrics, "loss")]
+    return (*tested, *of_nodes)
 
 
 def _probe(attack: Attack | None, test: tuple[Tensor, Tensor], classes: int | None) -> tuple[Tensor, Tensor] | None:
@@ -297,25 +340,3 @@ def _metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
         if name not in available:
             raise InputError("metrics", "be among those that apply here", name, nearest(name, available))
     return available if experiment.metrics is None else experiment.metrics
-
-
-def _check_graph(experiment: Experiment) -> None:
-    """Among peers: connected, and every neighbourhood large enough for the rule.
-
-    In a graph that changes, a node may find enough neighbours later, and until then its rounds are skipped; but that
-    nobody has enough to begin with is a mistake.
-    """
-    if not isinstance(experiment.algorithm, PeerAlgorithm):
-        return
-    graph = experiment.topology.graph(1, experiment.nodes, experiment.seed)
-    name, changes = experiment.topology.component_name(), experiment.topology.changes
-    if not changes and not nx.is_connected(graph):
-        raise InputError("topology", "be connected", name, "Use more edges, or another seed.")
-    rule = experiment.aggregator
-    node, degree = (max if changes else min)(graph.degree, key=lambda pair: pair[1])
-    if rule is not None and degree + 1 < rule.least:
-        given = f"{name}, in which node {node} has {degree} neighbours"
-        remedy = "Use a denser graph, a smaller f, or leave aggregator out to mix by W."
-        names = " and ".join(stage.component_name() for stage in rule.each())
-        required = f"give every node at least {rule.least - 1} neighbours for {names}"
-        raise InputError("topology", required, given, remedy)

@@ -27,10 +27,12 @@ from holdfast.lies import lie, told_to_each
 from holdfast.message import Message
 from holdfast.packet import Packet
 from holdfast.parts import Log, NodeSide, Parts, ServerSide, Spoken
+from holdfast.recovery import HARDEST
 from holdfast.seeding import Draws
 from holdfast.tell import Told
 from holdfast.triggers.base import ORDER
-from holdfast.types import BoolArray, IntArray, State
+from holdfast.triggers.svd import Svd
+from holdfast.types import BoolArray, FloatArray, IntArray, State
 
 __all__ = ["answer", "merge_peers", "merge_server", "read", "speak", "wanted"]
 
@@ -95,14 +97,36 @@ def _work(parts: Parts, side: NodeSide, cohort: Cohort, told: Told | None) -> Sp
         if isinstance(algorithm, ServerAlgorithm):
             assert heard is not None
             node, message = algorithm.local(node, heard, cohort)
+            if algorithm.weighting == "svd":
+                message = replace(message, weights_K=_variety(side, cohort))
         else:
             node, message = algorithm.local(node, cohort)
     with stage("trigger", cohort.round, nodes):
-        speaks_K = _trigger(parts, side, cohort, message, heard)
+        said, speaks_K = _trigger(parts, side, cohort, node, message, heard)
         if isinstance(algorithm, ServerAlgorithm):
             node = algorithm.spoke(node, speaks_K)
         side.stores["algorithm"].put(nodes, node)
-    return Spoken(cohort, message, speaks_K)
+    return Spoken(cohort, said, speaks_K, _hardest(parts, cohort, node, message, heard))
+
+
+def _variety(side: NodeSide, cohort: Cohort) -> Tensor:
+    """(K,) how various each node's samples are, as `svd` counts it; once for each node."""
+    (inputs, targets), seed = cohort.data.train, cohort.data.seed
+
+    def count(new: IntArray) -> State:
+        shards = (torch.from_numpy(np.asarray(cohort.data.shards[node])) for node in new.tolist())
+        return {"index": torch.cat([Svd().survey(inputs[s], targets[s], None, seed) for s in shards])}
+
+    return side.stores["variety"].recall(cohort.nodes_K, count)["index"].to(cohort.engine.device)
+
+
+def _hardest(parts: Parts, cohort: Cohort, node: State, said: Message, heard: Message | None) -> Tensor:
+    """(K, n) the samples that nodes report, for others to take over should one be lost; (K, 0) if none are due."""
+    algorithm = parts.algorithm
+    if not parts.recovery.tracks(cohort.round) or heard is None or not isinstance(algorithm, ServerAlgorithm):
+        return torch.empty(len(cohort), 0)
+    with stage("track", cohort.round, cohort.nodes_K):
+        return cohort.hardest(algorithm.watched(node, said, heard)[0], parts.recovery.samples)
 
 
 def _recall(parts: Parts, side: NodeSide, cohort: Cohort) -> State:
@@ -115,26 +139,36 @@ def _recall(parts: Parts, side: NodeSide, cohort: Cohort) -> State:
     return side.stores["algorithm"].recall(cohort.nodes_K, start)
 
 
-def _trigger(parts: Parts, side: NodeSide, cohort: Cohort, said: Message, heard: Message | None) -> Tensor:
-    """Who speaks; among peers the reference is what a node said last."""
-    everyone = torch.ones(len(cohort), dtype=torch.bool)
+def _trigger(
+    parts: Parts, side: NodeSide, cohort: Cohort, node: State, said: Message, heard: Message | None
+) -> tuple[Message, Tensor]:
+    """What nodes would say, and who speaks; among peers the reference is what a node said last.
+
+    Buffers do not count: some only count steps.
+    """
     if not parts.trigger.may_silence():
-        return everyone
-    nodes, last = cohort.nodes_K, side.stores["spoken"]
+        return said, torch.ones(len(cohort), dtype=torch.bool)
+    nodes, last, p = cohort.nodes_K, side.stores["spoken"], parts.layout.parameters
     if isinstance(parts.algorithm, ServerAlgorithm) and heard is not None:
-        x_KD, reference_KD = parts.algorithm.local_models(said, heard), heard["x"]
+        x_KD, reference_KD = parts.algorithm.watched(node, said, heard)
     else:
-        x_KD = said["x"]
+        assert isinstance(parts.algorithm, PeerAlgorithm)
+        x_KD = parts.algorithm.local_models(node, said)
         reference_KD = last.recall(nodes, lambda new: {"x": parts.initial_D.expand(len(new), -1)})["x"]
-    states = side.stores["trigger"]
-    known = states.recall(nodes, lambda new: parts.trigger.start(parts.initial_D.expand(len(new), -1)))
+    states, shapes = side.stores["trigger"], [parts.layout.shapes[name] for name in parts.layout.parameter_names]
+    trigger = parts.trigger.fitted(shapes)
+    known = states.recall(nodes, lambda new: trigger.start(parts.initial_D[:p].expand(len(new), -1)))
     if heard is not None and len(heard.orders_K):
         known = {**known, ORDER: heard.orders_K}
-    state, speaks_K = parts.trigger.speakers(known, cohort.round, x_KD, reference_KD, said.losses_K)
-    states.put(nodes, state)
+    if trigger.trims and heard is not None:
+        [(name, row_KD)] = said.channels.items()
+        known, row_KD = trigger.trim(known, row_KD, heard["x"])
+        said = replace(said, channels={name: row_KD})
+    state, speaks_K = trigger.speakers(known, cohort.round, x_KD[:, :p], reference_KD[:, :p], said.losses_K)
+    states.put(nodes, {name: value for name, value in state.items() if name != ORDER})
     if isinstance(parts.algorithm, PeerAlgorithm):
         last.put(nodes, {"x": torch.where(speaks_K.to(x_KD.device).unsqueeze(1), x_KD, reference_KD)})
-    return speaks_K.cpu()
+    return said, speaks_K.cpu()
 
 
 def _encode(parts: Parts, side: NodeSide, spoken: Spoken) -> Packet:
@@ -151,6 +185,8 @@ def _encode(parts: Parts, side: NodeSide, spoken: Spoken) -> Packet:
             draws = Draws(parts.seed, f"codec.{name}", nodes, round)
             state, payloads[name] = codec.encode(known, x_KD, draws)
             store.put(nodes, state)
+    if count := spoken.hardest_Kn.shape[1]:
+        payloads[HARDEST] = Payload({"values": spoken.hardest_Kn}, count)
     return Packet(round, nodes, payloads, message.weights_K, message.losses_K)
 
 
@@ -184,7 +220,9 @@ def _aggregate(
 ) -> tuple[ServerInbox, dict[str, State], dict[str, object]]:
     """The inbox with what the rule makes of it, the rule's new states, and why it cannot be applied if so."""
     assert parts.aggregator is not None
+    assert isinstance(parts.algorithm, ServerAlgorithm)
     rule, rules, combined = parts.aggregator, dict(side.rules), {}
+    inbox = replace(inbox, weights_M=parts.algorithm.weights(inbox)) if len(inbox.nodes_M) else inbox
     own_M = np.equal(inbox.nodes_M, np.nan if rule.trusted_node is None else rule.trusted_node)
     if trouble := _trouble(rule, inbox, own_M):
         return inbox, rules, trouble
@@ -265,6 +303,7 @@ def merge_peers(
     said: Spoken,
     packets: Sequence[Packet],
     links_KS: sparse.csr_array,
+    kept_K: FloatArray | None,
     log: Log,
 ) -> None:
     """Decode → aggregate → merge at the peers of one host.
@@ -278,6 +317,7 @@ def merge_peers(
         said: what the receivers themselves would have said this round.
         packets: what was sent to them.
         links_KS: the mixing weights of the links that delivered, receivers × the packets' rows in order.
+        kept_K: what the links that delivered leave to each sender's own row, where the algorithm pushes.
         log: where events go.
     """
     assert isinstance(parts.algorithm, PeerAlgorithm)
@@ -285,7 +325,8 @@ def merge_peers(
     heard = _decode(parts, packets) or {name: rows[:0] for name, rows in said.message.channels.items()}
     now = {"round": torch.tensor(cohort.round)}
     apply = (lambda x, weights, pivot: rule.aggregate(now, x, weights, pivot)[1]) if rule else None
-    inbox = PeerInbox(said.message.channels, heard, links_KS, apply, rule.least if rule else 1)
+    senders_S = np.concatenate([packet.nodes_K for packet in packets]) if packets else np.zeros(0, dtype=np.int64)
+    inbox = PeerInbox(said.message.channels, heard, links_KS, apply, rule.least if rule else 1, senders_S, kept_K)
     inbox = told_to_each(parts, inbox, packets, cohort)
     for row in np.flatnonzero(inbox.short_K).tolist():
         rows, node = int(inbox.degrees_K[row]) + 1, int(cohort.nodes_K[row])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,13 +14,16 @@ from holdfast.codecs import Codec, Payload
 from holdfast.errors import stage
 from holdfast.message import Message, header_bytes
 from holdfast.parts import Parts, ServerSide
+from holdfast.recovery import Lost
 from holdfast.seeding import Draws
 from holdfast.types import SERVER, BoolArray, FloatArray, IntArray
 
-__all__ = ["ORDER_BYTES", "Told", "first_message", "tell"]
+__all__ = ["LOST_BYTES", "ORDER_BYTES", "Told", "acknowledge", "first_message", "tell"]
 
 ORDER_BYTES = 4
 """What telling a node its order of the trigger's plan takes."""
+LOST_BYTES = 4
+"""What telling who is gone takes, and as much for each sample that such a node reported."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Told:
         coded: by channel, one encoded row.
         whole: by channel, the row for who does not hold what ``coded`` is the difference to.
         sent: by channel, (K,) who is sent it.
-        current_K: (K,) who can decode ``coded``.
+        current: by channel, (K,) who can decode what is ``coded``.
         orders_K: (K,) what the trigger's plan tells each; empty without a plan.
+        lost: the nodes that are gone, whose samples others take over.
     """
 
     round: int
@@ -44,15 +48,17 @@ class Told:
     coded: Mapping[str, Payload]
     whole: Mapping[str, Payload]
     sent: Mapping[str, BoolArray]
-    current_K: BoolArray
+    current: Mapping[str, BoolArray]
     orders_K: FloatArray
+    lost: Lost = field(default_factory=dict)
 
     def rows(self, nodes: IntArray) -> Told:
         """What some of the nodes are told."""
         at = np.searchsorted(self.nodes_K, nodes)
         sent = {name: sent_K[at] for name, sent_K in self.sent.items()}
+        current = {name: current_K[at] for name, current_K in self.current.items()}
         orders_K = self.orders_K[at] if len(self.orders_K) else self.orders_K
-        return replace(self, nodes_K=nodes, sent=sent, current_K=self.current_K[at], orders_K=orders_K)
+        return replace(self, nodes_K=nodes, sent=sent, current=current, orders_K=orders_K)
 
     def message(self, nodes: IntArray) -> Message:
         """What some of the nodes hear, a row each."""
@@ -63,9 +69,11 @@ class Told:
     @property
     def bytes_K(self) -> IntArray:
         """(K,) the payload bytes that go to each node."""
-        found_K = np.full(len(self.nodes_K), ORDER_BYTES if len(self.orders_K) else 0, dtype=np.int64)
+        known = LOST_BYTES * sum(1 + len(samples) for samples in self.lost.values())
+        known += ORDER_BYTES if len(self.orders_K) else 0
+        found_K = np.full(len(self.nodes_K), known, dtype=np.int64)
         for name, sent_K in self.sent.items():
-            each_K = np.where(self.current_K, self.coded[name].bytes_K[0], self.whole[name].bytes_K[0])
+            each_K = np.where(self.current[name], self.coded[name].bytes_K[0], self.whole[name].bytes_K[0])
             found_K += np.where(sent_K, each_K, 0)
         return found_K
 
@@ -110,11 +118,18 @@ def tell(parts: Parts, side: ServerSide, round: int, nodes_K: IntArray, orders_K
             draws = Draws(parts.seed, f"downlink.{name}", _SELF, round)
             coded[name], heard[name] = _encode(codec, side, name, x_D, first_message(parts)[name], draws)
             whole[name] = Payload({"values": heard[name].unsqueeze(0)}, x_D.numel())
-    current_K = np.ones(len(nodes_K), dtype=bool)
-    if parts.downlink is not None and parts.downlink.differences and side.holders is not None:
-        current_K = np.isin(nodes_K, side.holders)
+    current = {name: np.isin(nodes_K, side.holders.get(name, nodes_K)) for name in heard}
     orders_K = np.zeros(0) if orders_K is None else orders_K
-    return Told(round, nodes_K, replace(message, channels=heard), coded, whole, sent, current_K, orders_K)
+    return Told(round, nodes_K, replace(message, channels=heard), coded, whole, sent, current, orders_K, side.lost)
+
+
+def acknowledge(parts: Parts, side: ServerSide, told: Told, nodes: IntArray) -> None:
+    """Note who holds what was sent as a difference, by having answered."""
+    if parts.downlink is None or not parts.downlink.differences:
+        return
+    for name, sent_K in told.sent.items():
+        if told.coded[name] is not told.whole[name]:
+            side.holders[name] = np.intersect1d(nodes, told.nodes_K[sent_K])
 
 
 _SELF = np.array([SERVER])

@@ -55,20 +55,25 @@ def _check_metrics(metrics: Mapping[str, PerSample], outputs: Tensor, targets: T
             raise InputError(f"problem.{name}", "give one number a sample", given, remedy)
 
 
-def check_batches(model: nn.Module, data: Data, batch_size: int | None) -> None:
+def check_batches(model: nn.Module, data: Data, batch_size: int | None, grows: bool = False) -> None:
     """Whether a network with batch normalisation is spared batches of one sample, where it cannot take them.
 
     Args:
         model: the network; it is copied.
         data: samples and shards.
         batch_size: in samples; ``None`` takes all samples of a node.
+        grows: whether nodes take samples of others over.
 
     Raises:
-        InputError: a node would meet such a batch.
+        InputError: a node would meet such a batch, or might.
     """
     if not coupled(model) or _takes_one_sample(model, data.train[0][:1]):
         return
-    sizes = np.array([len(shard) for shard in data.shards], dtype=np.int64)
+    if grows:
+        required = "be none with batch normalisation, which a batch of a single sample may meet"
+        remedy = "Leave it out, or use a network with group or layer normalisation instead."
+        raise InputError("recovery", required, "another kind", remedy)
+    sizes = data.sizes(len(data.shards))
     whole = sizes if batch_size is None else np.minimum(batch_size, sizes)
     alone = np.flatnonzero(sizes - (batches_per_epoch(sizes, batch_size) - 1) * whole == 1)
     if not len(alone):

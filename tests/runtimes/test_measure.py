@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.runtimes.measure import consensus_distances
+import holdfast.runtimes.measure as module
+from holdfast.problems.base import accuracy, cross_entropy
+from holdfast.runtimes.measure import class_mix, consensus_distances
 from holdfast.runtimes.simulation import Simulation
 from holdfast.types import FloatArray
 
+from ..small import cohort, network, samples
 from ..tiny import Blobs, Cut, Line, line, notes, play, prepare, simulation
 
 
@@ -78,6 +81,8 @@ def test_everything_that_applies_is_measured_by_default() -> None:
         "test_loss",
         "local_accuracy",
         "local_loss",
+        "personal_accuracy",
+        "personal_loss",
     )
     assert prepare(algorithm="dsgd", **blobs).metrics == ("test_accuracy", "test_loss", "consensus_error")
 
@@ -113,3 +118,116 @@ def test_an_attack_by_most_succeeds_and_one_by_nobody_does_not() -> None:
         return sim.measure(8)["attack_success"]
 
     assert success((0, 1)) > 0.7 > 0.1 > success(())
+
+
+# ---------------------------------------------------------------- the models that nodes use themselves
+
+SHARDED: dict[str, Any] = {
+    "problem": Blobs(),
+    "nodes": 3,
+    "partition": {"name": "label_shards", "classes_per_node": 2},
+    "engine": "sequential",
+}
+LOCAL: dict[str, Any] = {"local_epochs": 3, "batch_size": 5, "optimizer": {"name": "sgd", "lr": 0.1}}
+
+
+def test_class_mix_by_hand() -> None:
+    # Of the classes 0 to 2, class 2 is not tested. Node 0 holds 0, 0, 0, 1 and 2; node 1 holds 1 and 2; node 2 only 2.
+    train = torch.zeros(8, 5), torch.tensor([0, 0, 0, 1, 2, 1, 2, 2])
+    test = torch.zeros(5, 5), torch.tensor([0, 1, 1, 1, 1])
+    shards = [np.arange(5), np.arange(5, 7), np.array([7])]
+    k = cohort(samples([5, 2, 1], train=train, test=test, shards=shards), network("mlp"))
+    assert class_mix(k).tolist() == [[0.75, 0.25, 0], [0, 1, 0], [0.2, 0.8, 0]]
+    assert class_mix(k.rows(np.array([1]))).tolist() == [[0, 1, 0]]
+
+
+def models_used(sim: Simulation) -> torch.Tensor:
+    """What the nodes use, told apart by hand."""
+    x_KD = sim.models().expand(3, -1).clone()
+    state = sim.nodes.stores["algorithm"].state()
+    if "rows.columns" in state:
+        for node, columns, own in zip(state["nodes"], state["rows.columns"], state["rows.own"], strict=True):
+            x_KD[node, columns] = own
+    elif "rows.own" in state:
+        x_KD[state["nodes"]] = state["rows.own"]
+    return x_KD
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "ditto", "fedper"])
+def test_each_node_is_judged_by_the_model_that_it_uses(algorithm: str) -> None:
+    sim = simulation(algorithm={"name": algorithm, **LOCAL}, **SHARDED)
+    play(sim, 3)
+    whole, log, data = sim.measure(3, last=True), notes(sim), sim.run.data
+    for node, x_D in enumerate(models_used(sim)):
+        engine, own = sim.run.engine, torch.from_numpy(data.shards[node])
+        labels, (inputs, targets) = data.train[1][own], data.test
+        share = {c: (labels == c).double().mean() / (targets == c).double().mean() for c in range(3)}
+        weights = torch.tensor([share[int(c)] for c in targets])
+        views = engine.layout.views(x_D.unsqueeze(0))
+        here, there = engine.outputs(views, data.train[0][own])[0], engine.outputs(views, inputs)[0]
+        for name, metric in (("accuracy", accuracy), ("loss", cross_entropy)):
+            expected = float((weights * metric(there, targets)).mean())
+            assert log.values[3, f"personal_{name}", node] == pytest.approx(expected, rel=1e-5)
+            assert log.values[3, f"local_{name}", node] == pytest.approx(float(metric(here, labels).mean()), rel=1e-5)
+    for name in ("personal_accuracy", "personal_loss"):
+        mean = np.mean(list(log.by_node(3, name).values()))
+        assert whole[name] == log.values[3, name, None] == pytest.approx(mean)
+
+
+def test_personal_models_serve_nodes_with_few_classes_better() -> None:
+    def personal_accuracy(algorithm: str) -> float:
+        # As the classes are told apart by shares, the common model must learn all; each node needs only its own.
+        shards = {**SHARDED, "partition": {"name": "label_shards", "classes_per_node": 1}}
+        few = {"local_epochs": 1, "optimizer": {"name": "sgd", "lr": 0.1}}
+        sim = simulation(algorithm={"name": algorithm, **few}, **shards)
+        play(sim, 10)
+        return sim.measure(10, last=True)["personal_accuracy"]
+
+    common = personal_accuracy("fedavg")
+    assert personal_accuracy("ditto") > common + 0.1
+    assert personal_accuracy("fedper") > common + 0.1
+
+
+def test_in_a_regression_all_test_samples_count_alike() -> None:
+    sim = simulation(algorithm="fedavg", **line(2.0, 6.0))
+    whole = sim.measure(0, last=True)
+    assert whole["personal_loss"] == pytest.approx(whole["test_loss"])
+    assert notes(sim).by_node(0, "personal_loss") == dict.fromkeys(range(2), pytest.approx(10))
+
+
+def test_liars_do_not_count_in_the_mean_unless_all_lie() -> None:
+    def found(liars: list[int]) -> tuple[float, dict[int, float]]:
+        attack = {"name": "gaussian", "nodes": liars}
+        sim = simulation(algorithm={"name": "ditto", **LOCAL}, attack=attack, **SHARDED)
+        play(sim, 2)
+        return sim.measure(2, last=True)["personal_loss"], notes(sim).by_node(2, "personal_loss")
+
+    whole, each = found([1])
+    assert whole == pytest.approx((each[0] + each[2]) / 2)
+    whole, each = found([0, 1, 2])
+    assert whole == pytest.approx(np.mean(list(each.values())))
+
+
+def test_who_never_took_part_uses_the_first_model() -> None:
+    crash = [{"name": "crash", "node": 2, "at_round": 1}]
+    sim = simulation(algorithm={"name": "ditto", **LOCAL}, faults=crash, **SHARDED)
+    before = simulation(algorithm={"name": "ditto", **LOCAL}, **SHARDED)
+    before.measure(0, last=True)
+    play(sim, 2)
+    sim.measure(2, last=True)
+    assert notes(sim).values[2, "personal_loss", 2] == notes(before).values[0, "personal_loss", 2]
+    assert notes(sim).values[2, "personal_loss", 1] < notes(before).values[0, "personal_loss", 1]
+
+
+def test_of_very_many_nodes_none_is_judged_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCAL_UP_TO", 2)
+    sim = simulation(algorithm="fedavg", **SHARDED)
+    assert sim.measure(0, last=True).keys() == {"test_accuracy", "test_loss"}
+    assert not notes(sim).by_node(0, "local_loss")
+
+
+def test_what_is_wanted_of_the_nodes_alone() -> None:
+    sim = simulation(algorithm="fedavg", metrics=["personal_loss"], **SHARDED)
+    assert sim.measure(0).keys() == set()
+    assert sim.measure(1, last=True).keys() == {"personal_loss"}
+    assert {name for _, name, _ in notes(sim).values} == {"personal_loss"}

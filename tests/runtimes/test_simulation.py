@@ -245,8 +245,8 @@ class Quorum(FedAvg):
 
 def quorum(runtime: type[Simulation] = Simulation, **fields: Any) -> Simulation:
     mute = {"name": "periodic", "every": 1000}
-    more = {"algorithm": Quorum(keep_local=True, **STEP), "trigger": mute, **line(2.0, 4.0, 6.0, 8.0, 10.0), **fields}
-    return simulation(runtime, **more)
+    more = {"algorithm": Quorum(keep_local=True, **STEP), "trigger": mute, "rounds": 1000}
+    return simulation(runtime, **{**more, **line(2.0, 4.0, 6.0, 8.0, 10.0), **fields})
 
 
 @both

@@ -8,7 +8,8 @@ import pytest
 
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
-from holdfast.sweep.gather import gather
+from holdfast.sweep.gather import gather, run_directories
+from holdfast.sweep.results import Record, write_results
 from holdfast.sweep.table import tabulate
 
 from .tiny import TINY
@@ -40,3 +41,18 @@ def test_the_axes_of_runs_are_the_fields_that_differ(tmp_path):
 def test_a_directory_of_something_else_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"RUNS must hold a sweep, with results.csv in it"):
         gather([tmp_path])
+
+
+def test_the_directories_of_a_sweep_are_those_of_its_cells_that_were_run(tmp_path):
+    run = write_run(tmp_path / "run", {"main": 0.5})
+    (tmp_path / "sweep" / "cells").mkdir(parents=True)
+    cell = write_run(tmp_path / "sweep" / "cells" / "a", {"main": 0.5})
+    records = [Record({"seed": str(seed)}, "done", "", directory) for seed, directory in enumerate(("cells/a",) * 2)]
+    records += [Record({"seed": "3"}, "impossible"), Record({"seed": "4"}, "waiting", "", "cells/b")]
+    write_results(tmp_path / "sweep" / "results.csv", ["seed"], records)
+    assert run_directories([run, tmp_path / "sweep", run]) == [run, cell]
+
+
+def test_a_directory_of_something_else_has_no_runs(tmp_path):
+    with pytest.raises(InputError, match=r"RUNS must hold a sweep, with results.csv in it"):
+        run_directories([tmp_path])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from pydantic import Field, model_validator
+from scipy import sparse
 from torch import Tensor
 
 from holdfast.cohort import Cohort
@@ -16,7 +18,8 @@ from holdfast.inbox import PeerInbox, ServerInbox
 from holdfast.layout import Layout
 from holdfast.message import Message
 from holdfast.optimizer import Optimizer
-from holdfast.types import BoolArray, ExtraGradient, IntArray, State
+from holdfast.triggers import Trigger
+from holdfast.types import BoolArray, ExtraGradient, FloatArray, IntArray, State
 
 __all__ = ["Algorithm", "LocalTraining", "PeerAlgorithm", "ServerAlgorithm"]
 
@@ -31,6 +34,18 @@ class Algorithm(Component):
 
     max_staleness: int = Field(0, ge=0, description="how late a message may come and still count, in rounds")
 
+    def effort(self, sizes_K: IntArray) -> FloatArray:
+        """(K,) on how many samples nodes with so many work in a round, each as often as it is passed; for the clock."""
+        return sizes_K.astype(np.float64)
+
+    @abstractmethod
+    def check_trigger(self, trigger: Trigger) -> None:
+        """Refuse a trigger that does not suit the algorithm.
+
+        Raises:
+            InputError: it does not.
+        """
+
     def widths(self, layout: Layout) -> dict[str, int]:
         """How many columns each channel has that nodes say; all that a row has by default."""
         return dict.fromkeys(self.says, layout.columns)
@@ -43,8 +58,29 @@ class ServerAlgorithm(Algorithm):
     nobody more must speak, then `merge`, or `skip` where the rule cannot be applied.
     """
 
+    weighting: Literal["samples", "uniform", "loss", "inverse_loss", "svd"] = Field(
+        "samples",
+        description="what a row weighs in the mean: its number of samples, 1, or the softmax of its training loss, of "
+        "the negative loss, or of how various its samples are, from 0 to 1 (as the trigger svd counts it)",
+    )
+
     asks: ClassVar[bool] = False
     """Whether `ask` may want to hear somebody whom the trigger kept silent."""
+
+    def default_trigger(self) -> Trigger | None:
+        """The trigger of an experiment that names none, where the algorithm has a condition of its own."""
+        return None
+
+    def check_trigger(self, trigger: Trigger) -> None:
+        """Refuse another condition of the own kind, and parts of what nodes say where that is not newly learned."""
+        own, name = self.default_trigger(), self.component_name()
+        if type(own) is type(trigger) and own != trigger:
+            raise InputError("", f"be that of {name} itself, {own!r}", repr(trigger), "Leave trigger out.")
+        personal = type(self).personal is not ServerAlgorithm.personal or getattr(self, "keep_local", False)
+        if trigger.trims and (personal or self.says not in (("update",), ("gradient",))):
+            required = f"let nodes say all or nothing with {name}, which keeps what it has not said, or says more"
+            remedy = "Use divergence, say, or an algorithm such as fedavg without keep_local."
+            raise InputError("", required, trigger.component_name(), remedy)
 
     def start(self, x_D: Tensor, layout: Layout) -> State:
         """The coordinator's state before the first round: at least ``x``, the (D,) model.
@@ -86,6 +122,10 @@ class ServerAlgorithm(Algorithm):
         """(K, D) where the nodes' models stand after local work, for triggers; unmoved by default."""
         return heard["x"]
 
+    def watched(self, node: State, said: Message, heard: Message) -> tuple[Tensor, Tensor]:
+        """(K, D) where the nodes' models stand after local work, and (K, D) what triggers compare them with."""
+        return self.local_models(said, heard), heard["x"]
+
     def spoke(self, node: State, speaks_K: Tensor) -> State:
         """The nodes' state once the trigger, or `ask` after it, has decided who speaks; unchanged by default."""
         return node
@@ -97,12 +137,33 @@ class ServerAlgorithm(Algorithm):
         """
         return np.zeros(0, dtype=np.int64)
 
+    def weights(self, inbox: ServerInbox) -> Tensor:
+        """(M,) what the rows weigh in the aggregation rule; see ``weighting``."""
+        if self.weighting == "samples":
+            return inbox.weights_M
+        if self.weighting == "uniform":
+            return torch.ones_like(inbox.weights_M)
+        if self.weighting == "svd":
+            low, high = inbox.weights_M.min(), inbox.weights_M.max()
+            return ((inbox.weights_M - low) / (high - low).clamp(min=1e-12)).softmax(0)
+        losses_M = inbox.losses_M.double().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        return (losses_M if self.weighting == "loss" else -losses_M).softmax(0).to(inbox.weights_M)
+
+    @property
+    def awaits(self) -> int | None:
+        """How many updates the coordinator waits for, whoever sends them; ``None`` for all that it has asked for."""
+        return None
+
     @abstractmethod
     def merge(self, server: State, inbox: ServerInbox) -> State:
         """The coordinator's state after a round whose inbox satisfies the aggregation rule."""
 
     def skip(self, server: State, inbox: ServerInbox) -> State:
         """The coordinator's state after a round in which too few spoke for the rule; unchanged by default."""
+        return server
+
+    def forget(self, server: State, nodes: IntArray) -> State:
+        """The coordinator's state once nodes have begun anew, perhaps without what they knew; unchanged by default."""
         return server
 
     def model(self, server: State) -> Tensor:
@@ -122,13 +183,39 @@ class ServerAlgorithm(Algorithm):
 class PeerAlgorithm(Algorithm):
     """An algorithm among peers: each works, speaks to its neighbours, and merges what it hears from them."""
 
+    pushes: ClassVar[bool] = False
+    """Whether the columns of `links` add up to 1 and not the rows, so that a sender keeps what it cannot deliver."""
+    pools: ClassVar[bool] = False
+    """Whether it computes on the samples of all nodes, which one process must hold."""
+
+    def check_trigger(self, trigger: Trigger) -> None:
+        """Refuse what needs a coordinator, and parts of a model, which peers could not mix."""
+        name, needs = self.component_name(), "no plan" if trigger.plans else "no broadcast"
+        if trigger.plans or trigger.trims:
+            required = f"need {needs} of a coordinator with {name}, which has none"
+            raise InputError("", required, trigger.component_name(), "Use periodic or divergence, say.")
+
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:
         """The nodes' state before the first round, one row for each: at least ``x``, the (K, D) models."""
         return {"x": x_KD}
 
+    def links(self, W_NN: sparse.csr_array, round: int, seed: int) -> sparse.csr_array:
+        """(N, N) by what weights whom a node hears in a round, itself included: by the topology's unless it says so.
+
+        Args:
+            W_NN: the topology's mixing matrix of the round.
+            round: the round, from 1.
+            seed: the experiment's seed.
+        """
+        return W_NN
+
     @abstractmethod
     def local(self, node: State, cohort: Cohort) -> tuple[State, Message]:
         """The nodes' work in a round: their new state, and what they would say to their neighbours."""
+
+    def local_models(self, node: State, said: Message) -> Tensor:
+        """(K, D) where the nodes' models stand after local work, for triggers; what they would say by default."""
+        return said["x"]
 
     @abstractmethod
     def merge(self, node: State, inbox: PeerInbox, cohort: Cohort) -> State:
@@ -160,12 +247,26 @@ class LocalTraining(Component):
             raise InputError("local_steps", "stand alone, without local_epochs", self.local_steps, remedy)
         return self
 
+    def effort(self, sizes_K: IntArray) -> FloatArray:
+        """(K,) on how many samples nodes with so many work in a round, each as often as it is passed."""
+        if self.local_steps is None:
+            return (sizes_K * (self.local_epochs or 1)).astype(np.float64)
+        batch_K = sizes_K if self.batch_size is None else np.minimum(sizes_K, self.batch_size)
+        return (self.local_steps * batch_K).astype(np.float64)
+
     def train(self, cohort: Cohort, x_KD: Tensor, extra_gradient: ExtraGradient | None = None) -> tuple[Tensor, Tensor]:
         """The (K, D) rows after local training and their (K,) losses."""
+        return self.train_on(cohort, x_KD, None, extra_gradient)[1:]
+
+    def train_on(
+        self, cohort: Cohort, x_KD: Tensor, memory: State | None, extra_gradient: ExtraGradient | None = None
+    ) -> tuple[State, Tensor, Tensor]:
+        """The same with an optimiser that goes on from what it remembers, and that memory; see `Cohort.train_on`."""
         epochs = self.local_epochs or (None if self.local_steps else 1)
-        return cohort.train(
+        return cohort.train_on(
             x_KD,
             self.optimizer.at(cohort.round - 1),
+            memory,
             epochs=epochs,
             steps=self.local_steps,
             batch_size=self.batch_size,

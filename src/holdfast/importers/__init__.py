@@ -1,1 +1,1 @@
-"""Experiments of other projects, as experiment files."""
+"""Experiments of other projects as experiment files, and results in the form in which others write them."""

@@ -14,17 +14,9 @@ from holdfast.attacks import Attack
 from holdfast.catalogue import build, catalogue
 from holdfast.errors import InputError, nearest
 from holdfast.experiment import Experiment
+from holdfast.importers.files import Fields, Imported
 
-__all__ = ["Imported", "imported", "words"]
-
-Fields = dict[str, Any]
-
-
-class Imported(NamedTuple):
-    """The fields of an experiment file, and what to know about arguments that have no place in it."""
-
-    fields: Fields
-    notes: list[str]
+__all__ = ["imported", "words"]
 
 
 class _Kind(NamedTuple):

@@ -30,6 +30,8 @@ class Partition(Component):
     """Whether every sample goes to exactly one node."""
     public: ClassVar[bool] = True
     """Whether every process knows who holds what."""
+    pooled: ClassVar[bool] = False
+    """Whether each node draws its samples from all, so that no sample is lost with a node."""
 
     @abstractmethod
     def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:

@@ -32,6 +32,7 @@ class Resample(Partition):
     """
 
     disjoint: ClassVar[bool] = False
+    pooled: ClassVar[bool] = True
     samples: int = Field(64, ge=1, description="how many samples each node draws, in samples")
 
     def split(self, targets: IntArray, nodes: int, seed: int) -> Sequence[IntArray]:

@@ -38,7 +38,7 @@ def spread_metric(run: Run) -> str | None:
     pairs = ((variant, metric) for variant in run.variants for metric in run.node_metrics(variant))
     metrics = list(dict.fromkeys(metric for variant, metric in pairs if _has_spread(run, variant, metric)))
     tests = [metric for metric in metrics if metric.startswith("test_")]
-    wanted = ["test_accuracy", "local_accuracy", *tests, "local_loss"]
+    wanted = ["test_accuracy", "personal_accuracy", "local_accuracy", *tests, "local_loss"]
     return next((metric for metric in wanted if metric in metrics), None)
 
 

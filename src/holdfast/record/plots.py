@@ -114,7 +114,8 @@ def _notes(run: Run, metric: str) -> str:
 
 
 def _spread_caption(metric: str) -> str:
-    what = "on its own samples" if metric.startswith("local_") else "on the whole test set"
+    kinds = {"local": "on its own samples", "personal": "on test samples in its own mix of classes"}
+    what = kinds.get(metric.partition("_")[0], "on the whole test set")
     return (
         f"Each node's model {what} at the end: a dot a node, a cross a Byzantine one; "
         "the box holds half of the honest nodes, its whiskers eight in ten."

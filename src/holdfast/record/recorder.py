@@ -10,11 +10,13 @@
 |---|---|
 | ``test_<m>`` | a metric on the whole test set, greater is better unless it ends in ``loss`` or ``error`` |
 | ``test_loss``, ``train_loss`` | mean losses, in the unit of the problem's loss |
-| ``local_accuracy``, ``local_loss`` | the model on each node's own samples; node rows |
+| ``local_<m>`` | each node's own model, which most algorithms have in common, on its own samples; node rows |
+| ``personal_<m>`` | the same on test samples in the node's class mix; node rows and the honest nodes' mean |
 | ``attack_success`` | how often the model answers what those who poisoned it want |
 | ``consensus_error`` | how far apart the rows are |
 | ``bytes_up``, ``bytes_down`` | payload sent in this round alone, in bytes; node rows and their total |
 | ``header_bytes_up``, ``header_bytes_down`` | the same for everything else that a message carries |
+| ``virtual_seconds`` | how much virtual time has passed since the beginning, in seconds; of a run with a clock |
 | ``speakers`` | how many nodes spoke in this round |
 
 For peer algorithms ``test_*`` exist per node too, and the blank row is their mean over the honest nodes.

@@ -25,6 +25,8 @@ __all__ = [
 KINDS = {
     "crash": "a node stopped",
     "return": "a crashed node came back",
+    "recovered": "others took over samples of a node that was gone",
+    "reclaimed": "a node that came back took its samples again",
     "lost": "a message did not arrive",
     "late": "a message came after its round",
     "stale": "an update was built on an older model",

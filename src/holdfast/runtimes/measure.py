@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.algorithms import ServerAlgorithm
+from holdfast.cohort import Cohort
+from holdfast.parts import NodeSide
 from holdfast.prepare import Prepared
 from holdfast.problems.base import accuracy
 from holdfast.record.recorder import Recorder
-from holdfast.types import IntArray
+from holdfast.types import FloatArray, IntArray
 
-__all__ = ["consensus_distances", "measure"]
+__all__ = ["class_mix", "consensus_distances", "judge_nodes", "measure", "record_nodes"]
 
 LOCAL_UP_TO = 1000
-"""Up to how many nodes the model is judged on each node's own samples."""
+"""Up to how many nodes each is judged by what the model that it uses itself does for it."""
 
 
-def measure(run: Prepared, x_KD: Tensor, round: int, last: bool, log: Recorder) -> dict[str, float]:
+def measure(run: Prepared, x_KD: Tensor, round: int, log: Recorder) -> dict[str, float]:
     """Evaluate the model, or every peer's, and record it.
 
     Args:
         run: the variant.
         x_KD: (1, D) the coordinator's model, or (N, D) the peers'.
         round: how many rounds are done.
-        last: whether this is the final evaluation, which also judges the model on each node's own samples.
         log: where metrics go.
 
     Returns:
@@ -47,17 +51,97 @@ def measure(run: Prepared, x_KD: Tensor, round: int, last: bool, log: Recorder) 
             whole[name] = float(judged_K.square().mean().sqrt() if name == "consensus_error" else judged_K.mean())
             log.metrics(round, name, nodes, values_K.numpy()[: len(nodes)])
             log.metric(round, name, whole[name])
-    if last and not run.peers and run.experiment.nodes <= LOCAL_UP_TO:
-        _local(run, x_KD[0], round, log)
     return whole
 
 
-def _local(run: Prepared, x_D: Tensor, round: int, log: Recorder) -> None:
-    wanted = [name for name in run.metrics if name.startswith("local_")]
-    if wanted:
-        for name, values_K in run.cohort(run.everyone, round).evaluate_local(x_D).items():
-            if f"local_{name}" in wanted:
-                log.metrics(round, f"local_{name}", run.everyone, values_K.numpy())
+def judge_nodes(run: Prepared, side: NodeSide, nodes_K: IntArray, x_D: Tensor, round: int) -> dict[str, Tensor]:
+    """What the model that each node uses itself does for it: on its own samples, and on test samples like them.
+
+    Args:
+        run: the variant.
+        side: what the nodes remember.
+        nodes_K: the nodes.
+        x_D: (D,) the coordinator's model.
+        round: how many rounds are done.
+
+    Returns:
+        By metric that is wanted, (K,) values; nothing where there are too many nodes.
+    """
+    wanted = {name for name in run.metrics if name.startswith(("local_", "personal_"))}
+    if not wanted or run.experiment.nodes > LOCAL_UP_TO:
+        return {}
+    cohort, found = run.cohort(nodes_K, round), dict[str, Tensor]()
+    x_KD = _personal(run, side, cohort, x_D)
+    if any(name.startswith("local_") for name in wanted):
+        found |= {f"local_{name}": values for name, values in cohort.evaluate_local(x_KD).items()}
+    if any(name.startswith("personal_") for name in wanted):
+        found |= {f"personal_{name}": values for name, values in _evaluate_personal(cohort, x_KD).items()}
+    return {name: values for name, values in found.items() if name in wanted}
+
+
+def _personal(run: Prepared, side: NodeSide, cohort: Cohort, x_D: Tensor) -> Tensor:
+    """(K, D) the model that each node uses itself, or (1, D) where that is the coordinator's."""
+    parts, x_KD = run.parts, x_D.unsqueeze(0)
+    assert isinstance(parts.algorithm, ServerAlgorithm)
+    if type(parts.algorithm).personal is ServerAlgorithm.personal:
+        return x_KD
+
+    def start(new: IntArray) -> dict[str, Tensor]:
+        return parts.algorithm.start_nodes(parts.initial_D.expand(len(new), -1), run.cohort(new, cohort.round))
+
+    node = side.stores["algorithm"].recall(cohort.nodes_K, start)
+    return parts.algorithm.personal(node, x_KD.expand(len(cohort), -1))
+
+
+def _evaluate_personal(cohort: Cohort, x_KD: Tensor) -> dict[str, Tensor]:
+    """Each metric of each row's model on the test samples, which count so that their classes are mixed as the node's.
+
+    In a regression they all count alike.
+    """
+    inputs, targets = cohort.data.test
+    if cohort.data.classes is None:
+        return {name: values.expand(len(cohort)) for name, values in cohort.evaluate(x_KD).items()}
+    mix_KC = class_mix(cohort)
+    found = {name: np.zeros(len(cohort)) for name in cohort.data.metrics}
+    for label in np.flatnonzero(mix_KC.any(0)).tolist():
+        rows, there = np.flatnonzero(mix_KC[:, label]), targets == label
+        some_KD = x_KD if len(x_KD) == 1 else x_KD[rows]
+        for name, values in cohort.judge(some_KD, (inputs[there], targets[there]), cohort.data.metrics).items():
+            found[name][rows] += mix_KC[rows, label] * values.numpy()
+    return {name: torch.from_numpy(values_K) for name, values_K in found.items()}
+
+
+def class_mix(cohort: Cohort) -> FloatArray:
+    """(K, C) the share of each class among a node's training samples, of those that are tested at all.
+
+    A node of which no class is tested has the mix of the test samples.
+    """
+    labels, classes = cohort.data.train[1].cpu().numpy(), cohort.data.classes or 0
+    tested_C = np.bincount(cohort.data.test[1].cpu().numpy(), minlength=classes)
+    counts_KC = np.stack([np.bincount(labels[shard], minlength=classes) for shard in cohort.shards]) * (tested_C > 0)
+    counts_KC[~counts_KC.any(1)] = tested_C
+    shares_KC: FloatArray = counts_KC / counts_KC.sum(1, keepdims=True)
+    return shares_KC
+
+
+def record_nodes(
+    run: Prepared, found: Mapping[str, Mapping[int, float]], round: int, log: Recorder
+) -> dict[str, float]:
+    """Record what nodes found of the models that they use themselves: by metric, each node's value.
+
+    Returns:
+        Of the personal metrics, the mean over the honest nodes.
+    """
+    whole = {}
+    for name, by_node in found.items():
+        nodes = np.array(sorted(by_node), dtype=np.int64)
+        values = np.array([by_node[node] for node in nodes.tolist()])
+        log.metrics(round, name, nodes, values)
+        if name.startswith("personal_"):
+            bad = run.parts.is_byzantine(nodes)
+            whole[name] = float(values[bad if bad.all() else ~bad].mean())
+            log.metric(round, name, whole[name])
+    return whole
 
 
 def consensus_distances(x_KD: Tensor, judged: IntArray) -> Tensor:

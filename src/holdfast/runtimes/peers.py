@@ -10,6 +10,7 @@ from scipy import sparse
 from torch import Tensor, from_numpy
 
 from holdfast.algorithms import PeerAlgorithm
+from holdfast.checkpoint import grouped
 from holdfast.cohort import Cohort
 from holdfast.message import RowStore
 from holdfast.packet import Packet
@@ -17,7 +18,8 @@ from holdfast.parts import NodeSide, Spoken
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
 from holdfast.round import merge_peers, speak
-from holdfast.runtimes.rounds import Rounds, grouped
+from holdfast.runtimes.pace import Work
+from holdfast.runtimes.rounds import Rounds
 from holdfast.types import BoolArray, FloatArray, IntArray, State
 
 __all__ = ["PeerRounds", "losses", "side_of", "side_state"]
@@ -30,6 +32,13 @@ class PeerRounds(Rounds):
         super().__init__(run, log)
         self.here = run.everyone if here is None else here
         self.nodes = NodeSide()
+
+    @property
+    def algorithm(self) -> PeerAlgorithm:
+        """What is computed."""
+        algorithm = self.run.parts.algorithm
+        assert isinstance(algorithm, PeerAlgorithm)
+        return algorithm
 
     @property
     def watched(self) -> IntArray:
@@ -47,7 +56,8 @@ class PeerRounds(Rounds):
     def play(self, round: int) -> None:
         """Local work → exchange → merge."""
         running = self.here[self.weather.up(round, self.here)]
-        cohort = self.run.cohort(running, round, self._work(round, running))
+        work_K = self._work(round, running)
+        cohort = self.run.cohort(running, round, work_K)
         said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort) if len(running) else [], None)
         if said:
             self._train_loss(round, running, losses(said))
@@ -60,14 +70,18 @@ class PeerRounds(Rounds):
         ]
         heard = Packet.gather(now + self._due(round))
         links_KS = self._links(round, W, running, heard)
+        kept_K = self._kept(round, W, running, packets) if self.algorithm.pushes else None
         for spoken in said:
             here = np.searchsorted(running, spoken.cohort.nodes_K)
-            merge_peers(self.run.parts, self.nodes, spoken, heard, sparse.csr_array(links_KS[here]), self.log)
+            kept = None if kept_K is None else kept_K[here]
+            merge_peers(self.run.parts, self.nodes, spoken, heard, sparse.csr_array(links_KS[here]), kept, self.log)
+        if self.pace is not None:
+            samples_K = work_K * self.run.effort(running)
+            self.pace.together(Work(running, samples_K, self._spent("down", running), self._spent("up", running)))
 
     def models(self) -> Tensor:
         """The (K, D) models of the nodes hosted here."""
-        algorithm, store = self.run.parts.algorithm, self.nodes.stores["algorithm"]
-        assert isinstance(algorithm, PeerAlgorithm)
+        algorithm, store = self.algorithm, self.nodes.stores["algorithm"]
         started = np.setdiff1d(self.here, store.missing(self.here))
         if len(started) == len(self.here):
             return algorithm.models(store.take(started))
@@ -101,6 +115,16 @@ class PeerRounds(Rounds):
         self._received(round, packets, receivers[rows], columns, arrives)
         shape = (len(receivers), len(senders))
         return sparse.csr_array((weights[arrives], (rows[arrives], columns[arrives])), shape=shape)
+
+    def _kept(self, round: int, W: sparse.csr_array, senders: IntArray, packets: Sequence[Packet]) -> FloatArray:
+        """(K,) what W leaves of each sender's row once the links that deliver in this round have had their weight."""
+        spoke = [p.nodes_K[self.weather.lateness(round, p.nodes_K) == 0] for p in packets]
+        links = sparse.coo_array(W[:, senders])
+        receivers, columns = links.row.astype(np.int64), links.col.astype(np.int64)
+        heard = np.isin(senders, np.concatenate(spoke))[columns] if spoke else np.zeros(len(columns), dtype=bool)
+        heard &= (receivers != senders[columns]) & self.weather.up(round, receivers)
+        heard &= self.weather.delivers(round, senders[columns], receivers)
+        return 1.0 - np.bincount(columns[heard], links.data[heard], minlength=len(senders)).astype(np.float64)
 
     def _received(
         self, round: int, packets: Sequence[Packet], receivers_E: IntArray, columns_E: IntArray, arrives_E: BoolArray

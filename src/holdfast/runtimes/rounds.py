@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor, tensor
 
+from holdfast.algorithms import ServerAlgorithm
+from holdfast.checkpoint import below, grouped
+from holdfast.clock import VirtualClock
 from holdfast.errors import HoldfastError
 from holdfast.packet import Packet
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
 from holdfast.runtimes.measure import measure
+from holdfast.runtimes.pace import Pace
 from holdfast.runtimes.weather import Weather
 from holdfast.types import BoolArray, FloatArray, IntArray, State
 
-__all__ = ["Rounds", "StoppedError", "below", "grouped"]
+__all__ = ["Rounds", "StoppedError"]
 
 TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers")
 """What is added up over the nodes of a round."""
@@ -39,6 +44,7 @@ class Rounds(ABC):
     def __init__(self, run: Prepared, log: Recorder) -> None:
         self.run, self.log = run, log
         self.weather = Weather(run.experiment.faults, run.experiment.seed)
+        self.pace = _pace(run)
         self.transit: list[tuple[int, Packet]] = []
         self.totals = Counter[str]()
         self._account = defaultdict[str, list[tuple[IntArray, IntArray]]](list)
@@ -62,6 +68,8 @@ class Rounds(ABC):
         self._record_account(round)
         for name, total in self.totals.items():
             self.log.metric(round, name, total)
+        if self.pace is not None:
+            self.log.metric(round, "virtual_seconds", self.pace.now)
         self.round = round
 
     @abstractmethod
@@ -74,7 +82,7 @@ class Rounds(ABC):
 
     def measure(self, round: int, last: bool = False) -> dict[str, float]:
         """Evaluate, record, and hand back the metrics of the whole run."""
-        return measure(self.run, self.models(), round, last, self.log)
+        return measure(self.run, self.models(), round, self.log)
 
     def diverged(self) -> bool:
         """Whether the model, or every honest peer's, holds a value that is not finite."""
@@ -123,15 +131,20 @@ class Rounds(ABC):
         return [now] if len(now) else []
 
     def _due(self, round: int) -> list[Packet]:
-        """What was in transit and arrives now; what is too stale for the algorithm is an event, and lost."""
+        """What was in transit and arrives now."""
         due = [packet for when, packet in self.transit if when == round]
         self.transit = [(when, packet) for when, packet in self.transit if when > round]
-        for packet in due:
+        return self._young(round, due)
+
+    def _young(self, round: int, packets: Sequence[Packet]) -> list[Packet]:
+        """What is not too stale for the algorithm; what is, is an event, and lost."""
+        most = self.run.parts.algorithm.max_staleness
+        for packet in packets:
             staleness = round - packet.round
-            kind = "stale" if staleness <= self.run.parts.algorithm.max_staleness else "late"
-            for node in packet.nodes_K.tolist():
+            kind = "stale" if staleness <= most else "late"
+            for node in packet.nodes_K.tolist() if staleness else ():
                 self.log.event(round, kind, node, staleness=staleness)
-        return [packet for packet in due if round - packet.round <= self.run.parts.algorithm.max_staleness]
+        return [packet for packet in packets if round - packet.round <= most]
 
     # ------------------------------------------------------------ the account
 
@@ -149,6 +162,14 @@ class Rounds(ABC):
     def _count(self, name: str, nodes_K: IntArray, bytes_K: IntArray) -> None:
         self._account[name].append((nodes_K, bytes_K))
         self.totals[name] += int(bytes_K.sum())
+
+    def _spent(self, direction: str, nodes_K: IntArray) -> IntArray:
+        """(K,) the bytes, headers included, that nodes have sent or heard so far in this round."""
+        spent_N = np.zeros(self.run.experiment.nodes, dtype=np.int64)
+        for name in (f"bytes_{direction}", f"header_bytes_{direction}"):
+            for nodes, counts in self._account[name]:
+                np.add.at(spent_N, nodes, counts)
+        return spent_N[nodes_K]
 
     def _record_account(self, round: int) -> None:
         """Record what each node has sent and received in this round, in all."""
@@ -172,6 +193,8 @@ class Rounds(ABC):
     def state(self) -> State:
         """Everything that the next round depends on, as named tensors."""
         tensors: State = {"messages": tensor(self.messages), "round": tensor(self.round)}
+        if self.pace is not None:
+            tensors |= {f"pace/{key}": value for key, value in self.pace.state().items()}
         for number, (when, packet) in enumerate(self.transit):
             tensors[f"transit/{number}/when"] = tensor(when)
             tensors |= {f"transit/{number}/{k}": v for k, v in packet.state().items()}
@@ -181,17 +204,19 @@ class Rounds(ABC):
         """Go on from a state."""
         at = {key: value.to(self.run.engine.device) for key, value in tensors.items()}
         self.messages, self.round = int(at["messages"]), int(at["round"])
+        if self.pace is not None:
+            self.pace.restore(below(at, "pace"))
         transit = sorted(grouped(at, "transit").items(), key=lambda item: int(item[0]))
         self.transit = [(int(state["when"]), Packet.of(state)) for _, state in transit]
 
 
-def below(tensors: State, prefix: str) -> State:
-    """The tensors ``prefix/key`` by key."""
-    return {key[len(prefix) + 1 :]: value for key, value in tensors.items() if key.startswith(prefix + "/")}
-
-
-def grouped(tensors: State, prefix: str) -> dict[str, State]:
-    """The tensors ``prefix/group/key`` by group."""
-    found = below(tensors, prefix)
-    groups = dict.fromkeys(key.partition("/")[0] for key in found)
-    return {group: below(found, group) for group in groups}
+def _pace(run: Prepared) -> Pace | None:
+    """The virtual time of a run, where it has one: whoever waits for some updates and not for others needs it."""
+    experiment, algorithm = run.experiment, run.parts.algorithm
+    buffer = algorithm.awaits if isinstance(algorithm, ServerAlgorithm) else None
+    if buffer is not None and buffer >= experiment.asked:
+        buffer = None
+    if experiment.clock is None and buffer is None:
+        return None
+    clock = experiment.clock or VirtualClock()
+    return Pace(clock, experiment.nodes, experiment.seed, experiment.asked, buffer)

@@ -11,6 +11,7 @@ from holdfast.message import header_bytes
 from holdfast.packet import Packet
 from holdfast.parts import Spoken
 from holdfast.round import answer, speak
+from holdfast.runtimes.measure import judge_nodes, record_nodes
 from holdfast.runtimes.peers import PeerRounds, losses
 from holdfast.runtimes.star import Replies, StarRounds
 from holdfast.tell import Told
@@ -37,9 +38,18 @@ class Simulation(StarRounds, PeerRounds):
         """The model, (1, D), or every peer's, (N, D)."""
         return (PeerRounds if self.run.peers else StarRounds).models(self)
 
+    def measure(self, round: int, last: bool = False) -> dict[str, float]:
+        """Evaluate, and at the end also what the models do for each node of a coordinator."""
+        whole = super().measure(round, last)
+        if last and not self.run.peers:
+            found = judge_nodes(self.run, self.nodes, self.run.everyone, self.models()[0], round)
+            by_node = {name: dict(enumerate(values.tolist())) for name, values in found.items()}
+            whole |= record_nodes(self.run, by_node, round, self.log)
+        return whole
+
     def work(self, round: int, work_K: FloatArray, told: Told) -> Replies:
         """Let the nodes that were told work on it, each the given share."""
-        cohort = self.run.cohort(told.nodes_K, round, work_K)
+        cohort = self.run.cohort(told.nodes_K, round, work_K, told.lost)
         said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort), told)
         self._silent = [spoken.silent() for spoken in said]
         return Replies(told.nodes_K, losses(said), packets, np.sort(_nodes(self._silent)))

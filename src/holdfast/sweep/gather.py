@@ -12,7 +12,7 @@ from holdfast.record.run_data import EXPERIMENT, SUMMARY
 from holdfast.sweep.axes import label
 from holdfast.sweep.results import RESULTS, Record, read_results, read_summary
 
-__all__ = ["gather"]
+__all__ = ["gather", "run_directories"]
 
 CHOSEN = ("engine", "chunk_rows", "variants")
 """Fields that a run chooses, or that its variants are made of."""
@@ -27,17 +27,41 @@ def gather(directories: Sequence[Path]) -> list[Record]:
     Raises:
         InputError: a directory holds neither a sweep nor a run that has ended.
     """
-    records, runs = [], []
-    for directory in directories:
-        if (directory / RESULTS).exists():
-            records += read_results(directory / RESULTS)
-        elif (directory / SUMMARY).exists() and (directory / EXPERIMENT).exists():
-            runs.append(directory)
-        else:
-            remedy = "Give the directory that `holdfast sweep` or `holdfast run` printed at its end."
-            required = f"hold a sweep, with {RESULTS} in it, or a run, with {SUMMARY} in it"
-            raise InputError("RUNS", required, str(directory), remedy)
+    sweeps = [directory for directory in directories if _is_sweep(directory)]
+    runs = [directory for directory in directories if directory not in sweeps]
+    records = [record for directory in sweeps for record in read_results(directory / RESULTS)]
     return [*records, *_of_runs(runs)]
+
+
+def run_directories(directories: Sequence[Path]) -> list[Path]:
+    """The directories of single runs, and in place of those of sweeps the ones of their cells that were run.
+
+    Raises:
+        InputError: a directory holds neither a sweep nor a run that has ended.
+    """
+    found: list[Path] = []
+    for directory in directories:
+        if _is_sweep(directory):
+            cells = [record.directory for record in read_results(directory / RESULTS) if record.directory]
+            found += [directory / cell for cell in cells if (directory / cell / SUMMARY).exists()]
+        else:
+            found.append(directory)
+    return list(dict.fromkeys(found))
+
+
+def _is_sweep(directory: Path) -> bool:
+    """Whether there is a sweep; otherwise there is a run.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if (directory / RESULTS).exists():
+        return True
+    if not (directory / SUMMARY).exists() or not (directory / EXPERIMENT).exists():
+        remedy = "Give the directory that `holdfast sweep` or `holdfast run` printed at its end."
+        required = f"hold a sweep, with {RESULTS} in it, or a run, with {SUMMARY} in it"
+        raise InputError("RUNS", required, str(directory), remedy)
+    return False
 
 
 def _of_runs(directories: Iterable[Path]) -> list[Record]:

@@ -19,6 +19,7 @@ from holdfast.aggregators import Aggregator
 from holdfast.catalogue import build
 from holdfast.errors import InputError, nearest
 from holdfast.experiment import Experiment, read
+from holdfast.sweep.also import Addition, read_additions
 from holdfast.sweep.axes import Axis, Point, plainly, read_axes
 from holdfast.sweep.place import put
 from holdfast.sweep.where import NUMBERS, read_conditions
@@ -104,46 +105,59 @@ def load_sweep(file: str | Path | Mapping[str, Any], overrides: Sequence[str] = 
         remedy = "Make an axis of the variants: grid: {variant: {plain: {aggregator: mean}, …}}."
         raise InputError("variants", "not stand beside a grid", sorted(content["variants"]), remedy)
     axes = read_axes(content["grid"])
-    base = {str(key): value for key, value in content.items() if key not in ("grid", "where")}
-    cells = tuple(_cells(base, axes, content.get("where", [])))
+    base = {str(key): value for key, value in content.items() if key not in ("grid", "where", "also")}
+    cells = tuple(_cells(base, axes, content.get("where", []), read_additions(content.get("also", []), axes)))
     source = Path(file).parent if is_file else Path.cwd()  # type: ignore[arg-type]
     name = next((cell.experiment.name for cell in cells if cell.experiment), str(base.get("name", "sweep")))
     return Sweep(name, tuple(axes), cells, plainly(content), source)
 
 
-def _cells(base: Mapping[str, Any], axes: Sequence[Axis], conditions: object) -> Iterator[Cell]:
+def _cells(
+    base: Mapping[str, Any], axes: Sequence[Axis], conditions: object, additions: Sequence[Addition]
+) -> Iterator[Cell]:
     kept = read_conditions(conditions, axes)
-    mappings = list(_mappings(base, axes))
-    chosen = [found for found in mappings if kept(found[0], _numbers(found[2], found[1], axes))]
+    mappings = list(_mappings(base, axes, additions))
+    chosen = [found for found in mappings if kept(found[0], found[2])]
     if not chosen:
         raise InputError("where", "leave at least one cell", conditions, "Ask for less.")
     return (_cell(labels, mapping) for labels, mapping, _ in chosen)
 
 
-_Place = tuple[dict[str, str], dict[str, Any], tuple[Point, ...]]
+_Place = tuple[dict[str, str], dict[str, Any], dict[str, float]]
 
 
-def _mappings(base: Mapping[str, Any], axes: Sequence[Axis]) -> Iterator[_Place]:
-    """The labels, the experiment as a file would hold it, and the points of each combination."""
-    found: set[str] = set()
-    known: dict[str, set[str]] = {}
+def _mappings(base: Mapping[str, Any], axes: Sequence[Axis], additions: Sequence[Addition]) -> Iterator[_Place]:
+    """The labels, the experiment as a file would hold it, and the numbers of each combination."""
+    instead: dict[str, set[str]] = {}
     for points in itertools.product(*(axis.points for axis in axes)):
         labels = {axis.name: point.label for axis, point in zip(axes, points, strict=True)}
         mapping = copy.deepcopy(dict(base))
-        settings = [setting for point in points for setting in point.settings.items()]
-        for path, value in sorted(settings, key=lambda setting: setting[0].count(".")):  # the whole before its parts
-            try:
-                instead = put(mapping, path, value)
-            except InputError as error:
-                raise blamed(labels, error) from error.__cause__
-            known[path] = known.get(path, set()) | instead
-            found |= set() if instead else {path}
-        yield labels, mapping, points
-    for axis in axes:
-        for path in axis.paths:
-            if path not in found:
-                required = "set a field that a component of the sweep has"
-                raise InputError(f"grid.{axis.key}", required, path, nearest(path, known[path]))
+        _put_all(mapping, [setting for point in points for setting in point.settings.items()], labels, instead)
+        numbers = _numbers(points, mapping, axes)
+        added = [setting for rule in additions if rule.test(labels, numbers) for setting in rule.settings.items()]
+        _put_all(mapping, added, labels, instead)
+        yield labels, mapping, numbers
+    named = [(f"grid.{axis.key}", path) for axis in axes for path in axis.paths]
+    for where, path in [*named, *((rule.field, path) for rule in additions for path in rule.settings)]:
+        if instead.get(path):
+            required = "set a field that a component of the sweep has"
+            raise InputError(where, required, path, nearest(path, instead[path]))
+
+
+def _put_all(
+    mapping: dict[str, Any], settings: Sequence[tuple[str, Any]], labels: dict[str, str], instead: dict[str, set[str]]
+) -> None:
+    """Set fields, the whole before its parts.
+
+    ``instead`` gets what each path could be that no component of the sweep has had yet; nothing of one that some had.
+    """
+    for path, value in sorted(settings, key=lambda setting: setting[0].count(".")):
+        try:
+            known = put(mapping, path, value)
+        except InputError as error:
+            raise blamed(labels, error) from error.__cause__
+        found = not known or instead.get(path) == set()
+        instead[path] = set() if found else instead.get(path, set()) | known
 
 
 def _numbers(points: Sequence[Point], mapping: Mapping[str, Any], axes: Sequence[Axis]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from holdfast.errors import InputError, nearest
 from holdfast.experiment import Experiment
 from holdfast.sweep.axes import Axis, find, number, value_of
 
-__all__ = ["NUMBERS", "Test", "read_conditions"]
+__all__ = ["NUMBERS", "Test", "read_condition", "read_conditions"]
 
 Labels = Mapping[str, str]
 Numbers = Mapping[str, float]
@@ -57,24 +57,29 @@ def read_conditions(conditions: object, axes: Sequence[Axis]) -> Test:
     if not isinstance(conditions, list):
         remedy = "Write where: [{not: {rule: mean, f: [2, 4]}}], say."
         raise InputError("where", "be a list of conditions", conditions, remedy)
-    return _all([_condition(condition, axes, f"where.{at}") for at, condition in enumerate(conditions)])
+    return _all([read_condition(condition, axes, f"where.{at}") for at, condition in enumerate(conditions)])
 
 
 def _all(tests: Sequence[Test]) -> Test:
     return lambda labels, numbers: all(test(labels, numbers) for test in tests)
 
 
-def _condition(condition: object, axes: Sequence[Axis], field: str) -> Test:
+def read_condition(condition: object, axes: Sequence[Axis], field: str) -> Test:
+    """What decides whether one condition holds.
+
+    Raises:
+        InputError: it is no condition, or names an axis or a value that there is not; it is named after the field.
+    """
     if not isinstance(condition, Mapping) or not condition:
         raise InputError(field, "map axes to their values", condition, "Write {f: [0, 1]} or {not: {f: 0}}, say.")
     words = set(condition) & {"not", "if", "then"}
     if not words:
         return _all([_axis(str(key), wanted, axes, f"{field}.{key}") for key, wanted in condition.items()])
     if set(condition) == {"not"}:
-        refused = _condition(condition["not"], axes, f"{field}.not")
+        refused = read_condition(condition["not"], axes, f"{field}.not")
         return lambda labels, numbers: not refused(labels, numbers)
     if set(condition) == {"if", "then"}:
-        first, second = (_condition(condition[word], axes, f"{field}.{word}") for word in ("if", "then"))
+        first, second = (read_condition(condition[word], axes, f"{field}.{word}") for word in ("if", "then"))
         return lambda labels, numbers: not first(labels, numbers) or second(labels, numbers)
     remedy = "Make a condition of its own of the rest."
     raise InputError(field, "hold not alone, or if and then alone", sorted(map(str, condition)), remedy)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from holdfast.component import Component
+from holdfast.errors import InputError
 from holdfast.types import FloatArray, State
 
 __all__ = ["ORDER", "News", "Trigger"]
@@ -24,7 +26,7 @@ class News:
 
     Args:
         rounds: how many rounds the run has.
-        x_D: the model.
+        x_D: the model's parameters.
         reports_NR: (N, R) what each node answered to the survey; NaN of who has not.
         losses_N: each node's training loss, of the last round in which it worked; NaN before.
         validation: inputs and targets that no node is surveyed about.
@@ -50,6 +52,26 @@ class Trigger(Component):
     """Whether a coordinator must plan, so that it does not suit peers."""
     surveys: ClassVar[bool] = False
     """Whether the plan rests on a survey."""
+    trims: ClassVar[bool] = False
+    """Whether nodes say only a part of what they would, so that it suits one channel of what is newly learned."""
+
+    def check(self, nodes: int, rounds: int) -> None:
+        """Refuse what does not fit an experiment of so many nodes and rounds; nothing by default.
+
+        Raises:
+            InputError: it does not fit.
+        """
+        return
+
+    def _at_most(self, field: str, rounds: int) -> None:
+        """Refuse an interval after whose end nobody is left to speak."""
+        value = getattr(self, field)
+        if value > rounds:
+            raise InputError(field, f"be at most {rounds}, the rounds there are", value, "Or nobody would ever speak.")
+
+    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
+        """The trigger for rows that hold tensors of these shapes, one after the other; itself if it does not matter."""
+        return self
 
     def survey(self, inputs: Tensor, targets: Tensor, classes: int | None, seed: int) -> Tensor:
         """(R,) what a node tells the coordinator of its samples before the first round; R does not depend on them.
@@ -76,6 +98,16 @@ class Trigger(Component):
         """What nodes remember at first, one row for each."""
         return {}
 
+    def trim(self, state: State, said_KD: Tensor, x_KD: Tensor) -> tuple[State, Tensor]:
+        """The new state, and what nodes say of the rows that they would say; asked before `speakers`.
+
+        Args:
+            state: what the nodes remember, one row for each.
+            said_KD: (K, D) what they would say.
+            x_KD: (K, D) the broadcast.
+        """
+        return state, said_KD
+
     def may_silence(self) -> bool:
         """Whether any node may ever stay silent."""
         return True
@@ -89,7 +121,8 @@ class Trigger(Component):
         Args:
             state: what the nodes remember, one row for each; with a plan, ``order`` holds (K,) what it tells them.
             round: the round, from 1.
-            x_KD: (K, D) rows after local work.
-            reference_KD: (K, D) the rows from which they started this round.
+            x_KD: (K, D) the parameters after local work, without buffers.
+            reference_KD: (K, D) what to compare them with: the broadcast's, or the algorithm's own; among peers what
+                they said last.
             losses_K: (K,) the local training losses.
         """

@@ -17,6 +17,9 @@ class Periodic(Trigger):
 
     round t, counted from 1, is one of speaking where t mod every = 0
 
+    Raises:
+        InputError: in an experiment with fewer rounds.
+
     Example:
         >>> x_KD, losses_K = torch.zeros(2, 3), torch.zeros(2)
         >>> [Periodic(every=3).speakers({}, t, x_KD, x_KD, losses_K)[1].tolist() for t in (2, 3, 4)]
@@ -28,6 +31,10 @@ class Periodic(Trigger):
     """
 
     every: int = Field(1, ge=1, description="from one exchange to the next, in rounds")
+
+    def check(self, nodes: int, rounds: int) -> None:
+        """Refuse an interval longer than the run."""
+        self._at_most("every", rounds)
 
     def may_silence(self) -> bool:
         """Whether there are rounds without an exchange."""

@@ -46,10 +46,9 @@ class Cluster:
         self.office = Office(self.experiment, Address("127.0.0.1", 0), own, Roster(own.public, entries))
         self.processes: dict[str, BaseProcess] = {}
         self.gone = False
-        self.notes, self.stopping = Notes(), threading.Event()
-        prepared = Preparer(rows=1).prepare(self.experiment)
-        kind = Watch if isinstance(prepared.parts.algorithm, PeerAlgorithm) else RemoteStar
-        self.rounds = kind(prepared, cast(Recorder, self.notes), self.office, "main", self.stopping, lambda text: None)
+        self.stopping = threading.Event()
+        self.preparer = Preparer(rows=1)
+        self.turn_to(next(name for name, _ in self.experiment.runs()))
 
     def start(self, *names: str, state_dir: Path | None = None) -> None:
         """Start node processes; all of them if none are named."""
@@ -57,6 +56,14 @@ class Cluster:
             settings = NodeSettings(name, experiment=self.experiment, state_dir=state_dir)
             log = self.folder / f"{name}.log"
             self.processes[name] = start_node(self.office.address, self.identities[name], settings, log)
+
+    def turn_to(self, variant: str) -> None:
+        """Begin a variant."""
+        prepared = self.preparer.prepare(self.experiment.variant(variant))
+        kind = Watch if isinstance(prepared.parts.algorithm, PeerAlgorithm) else RemoteStar
+        self.notes = Notes()
+        log = cast(Recorder, self.notes)
+        self.rounds = kind(prepared, log, self.office, variant, self.stopping, lambda text: None)
 
     def play(self, rounds: int, first: int = 1) -> FloatArray:
         """The models after some rounds."""

@@ -15,14 +15,14 @@ from holdfast.runtimes.network.wire import Report
 from ...tiny import line
 from ..test_simulation import STEP, Quorum
 from .cluster import cluster
-from .gates import until
+from .gates import PATIENCE, Gates, after_rounds, until
 
 
 @pytest.mark.parametrize("link", ["reliable", "best_effort"])
 def test_the_coordinator_asks_the_silent_one_after_another(tmp_path: Path, link: str) -> None:
     mute = {"name": "periodic", "every": 1000}
     fields = {"algorithm": Quorum(keep_local=True, **STEP), "trigger": mute, **line(2.0, 4.0, 6.0, 8.0, 10.0)}
-    with cluster(tmp_path, ["0-1", "2-4"], **fields, rounds=2, network={"link": link}) as made:
+    with cluster(tmp_path, ["0-1", "2-4"], **fields, rounds=1000, network={"link": link}) as made:
         made.start()
         assert made.play(1).item() == pytest.approx((1 + 2 + 3) / 3)
         assert made.notes.by_node(1, "bytes_up") == {0: 4, 1: 4, 2: 4}
@@ -41,7 +41,27 @@ def test_who_has_begun_anew_is_sent_the_whole_model(tmp_path: Path) -> None:
         made.start("node-1")
         model = made.play(2, first=2).item()
         assert model == pytest.approx(3 - 2 * 0.5**3, abs=0.01)
-        assert made.rounds.server.holders.tolist() == [0, 1]
+        assert made.rounds.server.holders["x"].tolist() == [0, 1]
+
+
+def test_asynchronous_rounds_do_not_wait_for_the_slow(tmp_path: Path) -> None:
+    gates = Gates(tmp_path / "gates")
+    algorithm = {"name": "fedbuff", "buffer": 2, "local_steps": 1, "optimizer": {"name": "sgd", "lr": 0.5}}
+    with cluster(tmp_path, ["0", "1", "2"], **gates.fields(3, algorithm=algorithm)) as made:
+        gates.close(2)
+        made.start()
+        assert made.play(2).item() == pytest.approx(after_rounds(10, [0, 1], [0, 1]))
+        gates.reached(2)
+        gates.close(1)
+        third = made.playing(1, first=3)
+        gates.reached(1)
+        gates.open(2)  # its update of round 1 and node 0's of round 3 end the round
+        model = third.result(PATIENCE).item()
+        gates.open(1)
+        second, stale = after_rounds(10, [0, 1], [0, 1]), 3**-0.5
+        assert model == pytest.approx(second + (0.5 * (0 - second) + stale * 0.5 * (2 - 10)) / 2)
+        assert made.notes.of("stale") == [(3, 2)]
+        assert made.notes.of("suspected") == []
 
 
 def report(made, **changes: object) -> Report:

@@ -52,9 +52,20 @@ class FedAvg(LocalTraining, ServerAlgorithm):
         """Train from the broadcast, or from the own unsent model, and say how far that is from the broadcast."""
         x_KD = message["x"]
         start_KD = torch.where(node["unsent"].unsqueeze(1), node["x"], x_KD) if self.keep_local else x_KD
-        y_KD, losses_K = self.train(cohort, start_KD)
+        node, y_KD, losses_K = self.work(node, start_KD, x_KD, cohort)
         kept = {**node, "x": y_KD} if self.keep_local else node
         return kept, Message({"update": y_KD - x_KD}, cohort.samples(), losses_K)
+
+    def work(self, node: State, start_KD: Tensor, x_KD: Tensor, cohort: Cohort) -> tuple[State, Tensor, Tensor]:
+        """The nodes' state, their (K, D) trained rows and (K,) losses.
+
+        Args:
+            node: the nodes' state, one row for each.
+            start_KD: (K, D) where they start.
+            x_KD: (K, D) the broadcast.
+            cohort: the nodes and the means to compute.
+        """
+        return node, *self.train(cohort, start_KD)
 
     def local_models(self, said: Message, heard: Message) -> Tensor:
         """The broadcast moved by each node's update."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from holdfast.algorithms.base import ServerAlgorithm
@@ -11,7 +12,7 @@ from holdfast.cohort import Cohort
 from holdfast.inbox import ServerInbox
 from holdfast.message import Message
 from holdfast.optimizer import Optimizer
-from holdfast.types import State
+from holdfast.types import FloatArray, IntArray, State
 
 __all__ = ["RobustSGD"]
 
@@ -42,6 +43,11 @@ class RobustSGD(ServerAlgorithm):
     clip_value: float | None = Field(None, gt=0, description="greatest absolute value of a gradient's element")
     l1: float = Field(0.0, ge=0, description="λ of the penalty λΣ|w|")
     l2: float = Field(0.0, ge=0, description="λ of the penalty λΣw²")
+
+    def effort(self, sizes_K: IntArray) -> FloatArray:
+        """(K,) the samples of one batch."""
+        batch_K = sizes_K if self.batch_size is None else np.minimum(sizes_K, self.batch_size)
+        return batch_K.astype(np.float64)
 
     def local(self, node: State, message: Message, cohort: Cohort) -> tuple[State, Message]:
         """The gradient of one batch."""

@@ -29,6 +29,7 @@ from holdfast.packet import Packet
 from holdfast.parts import NodeSide, Spoken
 from holdfast.prepare import Prepared, Preparer
 from holdfast.round import answer, speak
+from holdfast.runtimes.measure import judge_nodes
 from holdfast.runtimes.network.desk import ANY_ROUND, Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR, parse_rows
 from holdfast.runtimes.network.member import Lost, Membership
@@ -171,6 +172,7 @@ class Host:
         self.run = self._preparer.prepare(self._experiment.variant(begin.variant))
         self.weather = Weather(self.run.experiment.faults, self.run.experiment.seed)
         check_sight(self.run, self.rows)
+        self.run.warm_up()  # what compiles now does not look like standing still later
         self._outbox, self._said = {}, []
         self._held = {} if self.run.peers else dict(first_message(self.run.parts).channels)
         self._seal = self.membership.seal() if self.run.experiment.network.link == "best_effort" else None
@@ -208,8 +210,9 @@ class Host:
         self.membership.desk.forget(self.round)
         if not len(nodes_K):
             return
-        cohort = run.cohort(nodes_K, self.round, self.weather.work(self.round, nodes_K))
-        said, packets = speak(run.parts, self._side, [cohort], self._hear(arrived, nodes_K))
+        told, work_K = self._hear(arrived, nodes_K), self.weather.work(self.round, nodes_K)
+        cohort = run.cohort(nodes_K, self.round, work_K, told.lost)
+        said, packets = speak(run.parts, self._side, [cohort], told)
         self._said = [spoken.silent() for spoken in said]
         self._outbox = {}
         self._upload("update", packets, self._said, len(nodes_K) / len(manifest.nodes))
@@ -225,8 +228,9 @@ class Host:
         sent = {name: ~np.isin(manifest.nodes, manifest.missing.get(name, [])) for name in arrived.payloads}
         sent |= {name: np.zeros(len(manifest.nodes), dtype=bool) for name in channels if name not in sent}
         nodes, orders = np.array(manifest.nodes, dtype=np.int64), np.array(manifest.orders)
-        current = np.ones(len(nodes), dtype=bool)
-        return Told(manifest.round, nodes, Message(channels), {}, {}, sent, current, orders).rows(nodes_K)
+        current = {name: np.ones(len(nodes), dtype=bool) for name in channels}
+        lost = {node: tuple(samples) for node, samples in manifest.lost.items()}
+        return Told(manifest.round, nodes, Message(channels), {}, {}, sent, current, orders, lost).rows(nodes_K)
 
     def _decode(self, name: str, payload: Payload, whole: bool) -> Tensor:
         """(D,) a channel of the broadcast."""
@@ -287,10 +291,10 @@ class Host:
             outgoing.repeat(self.membership.post, COORDINATOR, again.chunks, self._rate)
 
     def _judge(self, arrived: Arrived) -> None:
-        """Evaluate the final model on the own samples."""
+        """Evaluate the models that the own nodes use themselves, after the last round."""
         assert self.run is not None
         x_D = arrived.payloads["x"].tensors["values"][0]
-        found = self.run.cohort(self.rows, arrived.manifest.round).evaluate_local(x_D)
+        found = judge_nodes(self.run, self._side, self.rows, x_D, arrived.manifest.round)
         about = {"run": self.membership.desk.run, "sender": self.membership.identity.name}
         metrics = {name: values.tolist() for name, values in found.items()}
         self.membership.say(COORDINATOR, Done(**about, nodes=self.rows.tolist(), metrics=metrics))

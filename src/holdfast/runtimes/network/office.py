@@ -79,6 +79,11 @@ class Office:
         if (identity is None or identity.folder is None) and not address.loopback:
             remedy = "Make keys with `holdfast keys`, and give --keys FOLDER/coordinator; or listen at 127.0.0.1."
             raise InputError("--keys", "be given beyond loopback", str(address), remedy)
+        for name, variant in experiment.runs():
+            if variant.clock is not None:
+                remedy = "Give --set clock=null; real time passes by itself."
+                error = InputError("clock", "be left out with real processes", "a virtual clock", remedy)
+                raise experiment.blame(name, error)
         self.experiment, self.identity = experiment, identity or Identity.fresh(COORDINATOR)
         self.text = json.dumps(experiment.as_mapping(), sort_keys=True)
         roster_file = identity.folder.parent / ROSTER if identity and identity.folder else None

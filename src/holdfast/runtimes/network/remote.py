@@ -14,6 +14,7 @@ from holdfast.network import Network
 from holdfast.parts import Parts
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
+from holdfast.recovery import HARDEST
 from holdfast.runtimes.network.office import Office
 from holdfast.runtimes.network.parcel import Form, form_of
 from holdfast.runtimes.rounds import Rounds
@@ -46,6 +47,7 @@ class Remote(Rounds):
         status: Callable[[str], None],
     ) -> None:
         super().__init__(run, log)
+        self.pace = None  # real time passes by itself
         self.office, self.variant, self.stopping, self.status = office, variant, stopping, status
         self.set_up()
 
@@ -75,10 +77,12 @@ class Remote(Rounds):
             self.log.event(round, "dropped", **{reason.replace(" ", "_"): n for reason, n in dropped.items()})
 
 
-def update_form(parts: Parts) -> Form:
-    """What one row of an update looks like: each channel as the codec encodes it."""
-    widths = parts.algorithm.widths(parts.layout)
-    return form_of({name: template(parts.up(width), width) for name, width in widths.items()})
+def update_form(parts: Parts, reports: bool = False) -> Form:
+    """What one row of an update looks like: each channel as the codec encodes it, and samples where those are due."""
+    widths, count = parts.algorithm.widths(parts.layout), parts.recovery.samples
+    payloads = {name: template(parts.up(width), width) for name, width in widths.items()}
+    hardest = {HARDEST: Payload({"values": torch.zeros(1, count, dtype=torch.int32)}, count)} if reports else {}
+    return form_of(payloads | hardest)
 
 
 def template(codec: Codec | None, columns: int) -> Payload:

@@ -99,6 +99,7 @@ class Robot(PeerRounds):
         self.membership, self.memory, self.variant = membership, memory, variant
         self.stopping, self.say = stopping, say
         self.form = update_form(run.parts)
+        self.ahead = LEAD if run.topology.changes or run.graph(1).is_directed() else 1
         self._outbox: dict[tuple[str, int], dict[str, Outgoing]] = {}
         self._arrived: dict[tuple[str, int], Packet] = {}
         self._reason: str | None = None
@@ -127,10 +128,13 @@ class Robot(PeerRounds):
         return self.round + 1
 
     def expect(self, round: int) -> None:
-        """What the others may send in a round and the one after it, which a neighbour may have begun."""
+        """What the others may send in a round and in those after it that a neighbour may have begun: the next one.
+
+        Who does not hear this process in every round may be further ahead of it.
+        """
         for name, peer in self.membership.peers.items():
             rows = frozenset(parse_rows(peer.rows))
-            for near in (round, round + 1):
+            for near in range(round, round + self.ahead + 1):
                 self.membership.desk.expect(name, "peer", near, Expectation(self.form, rows))
 
     # ------------------------------------------------------------ a round
@@ -139,8 +143,8 @@ class Robot(PeerRounds):
         """Send what the nodes here say to their neighbours' processes, and wait for what those send."""
         self.expect(round)
         W = self.run.weights(round)
-        waiting = self._neighbours(round, W)
-        for name in waiting:
+        waiting = self._others(sparse.coo_array(W[self.here]).col)
+        for name in self._others(sparse.coo_array(W[:, self.here]).row):
             self._send_to(name, round, W, packets)
         if round == self._start + 1 > 1:
             self._ask_again(round, waiting)
@@ -158,11 +162,10 @@ class Robot(PeerRounds):
     def _rows_of(self, name: str) -> IntArray:
         return np.array(parse_rows(self.membership.peers[name].rows), dtype=np.int64)
 
-    def _neighbours(self, round: int, W: sparse.csr_array) -> list[str]:
-        """The other processes that host a neighbour of a node here."""
-        linked = np.unique(sparse.coo_array(W[self.here]).col)
+    def _others(self, nodes: IntArray) -> list[str]:
+        """The other processes that host some of these nodes."""
         others = [name for name in self.membership.peers if name != self.membership.identity.name]
-        return [name for name in others if np.isin(self._rows_of(name), linked).any()]
+        return [name for name in others if np.isin(self._rows_of(name), nodes).any()]
 
     def _send_to(self, name: str, round: int, W: sparse.csr_array, packets: Sequence[Packet]) -> None:
         """Send a process the rows that its nodes are linked to; an empty parcel says that there are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.algorithms import ServerAlgorithm
 from holdfast.message import Message, header_bytes
 from holdfast.packet import Packet
+from holdfast.runtimes.measure import record_nodes
 from holdfast.runtimes.network.crew import Member
 from holdfast.runtimes.network.desk import Arrived, Expectation
 from holdfast.runtimes.network.identity import COORDINATOR
@@ -47,15 +50,18 @@ class RemoteStar(Remote, StarRounds):
     def set_up(self) -> None:
         """What is needed before the first round."""
         parts = self.run.parts
-        self.form, rule = update_form(parts), parts.aggregator
+        self.forms, rule = {due: update_form(parts, due) for due in (False, True)}, parts.aggregator
         self.holes_allowed = rule is not None and rule.takes_missing
         self._told: Told | None = None
         self._parcels: dict[object, Outgoing] = {}
         self._stale: list[Packet] = []
         width = self.run.survey_width
         self._reports = torch.full((self.run.experiment.nodes if width else 0, width), torch.nan)
+        self._surveyed: list[IntArray] = []
         self._first: int | None = None
         self._asks = (0, 0)
+        self._at_work: dict[str, _Wanted] = {}
+        self._buffer = parts.algorithm.awaits if isinstance(parts.algorithm, ServerAlgorithm) else None
 
     def ready(self, round: int) -> None:
         """Wait until enough nodes are there and prepared.
@@ -65,7 +71,7 @@ class RemoteStar(Remote, StarRounds):
         """
         if self._first is None:
             if round > 1:  # the processes may be new
-                self.server.holders = np.zeros(0, dtype=np.int64)
+                self._forget(self.run.everyone)
             self.office.begin(self.variant, round - 1)
             self._first = round
         self._gather(round)
@@ -104,7 +110,7 @@ class RemoteStar(Remote, StarRounds):
             self._expect(w, "update", round)
             self._parcel_for(w).send(self.office.post, w.member.name, self._rate)
             w.member.progress.start(time.monotonic())
-        arrived = self._collect(round, "update", wanted)
+        arrived = self._collect(round, "update", self._at_work | wanted)
         packets = [packet_of(a.manifest, a.payloads) for a in arrived if a.manifest.nodes]
         self.transit += [(round, packet) for packet in self._stale]
         self._stale = []
@@ -115,7 +121,7 @@ class RemoteStar(Remote, StarRounds):
         assert self._told is not None
         told, seal = self._told.rows(wanted.nodes_K), self.office.seal(wanted.member)
         names = tuple(name for name, sent_K in told.sent.items() if sent_K.any())
-        current = bool(told.current_K.all())
+        current = all(told.current[name].all() for name in names)
         alike = all(sent_K.all() for name, sent_K in told.sent.items() if name in names) and not len(told.orders_K)
         at = (names, current, () if alike else tuple(told.nodes_K.tolist()))
         if at not in self._parcels:
@@ -128,8 +134,9 @@ class RemoteStar(Remote, StarRounds):
     ) -> Outgoing:
         payloads = {name: (told.coded if current else told.whole)[name] for name in names}
         missing = {name: told.nodes_K[~told.sent[name]].tolist() for name in names if not told.sent[name].all()}
-        phase, orders = "broadcast" if current else "whole", told.orders_K.tolist()
-        return self.office.parcel(phase, told.round, nodes_K.tolist(), payloads, seal, orders=orders, missing=missing)
+        more = {"orders": told.orders_K.tolist(), "missing": missing, "lost": dict(told.lost)}
+        phase = "broadcast" if current else "whole"
+        return self.office.parcel(phase, told.round, nodes_K.tolist(), payloads, seal, **more)
 
     @property
     def _rate(self) -> float:
@@ -153,13 +160,21 @@ class RemoteStar(Remote, StarRounds):
         return "a" + "".join(letters)
 
     def _asked(self, round: int) -> IntArray:
-        """The nodes asked in this round that are there, sorted."""
+        """The nodes asked in this round that are there and not at work, sorted."""
         asked = super()._asked(round)
+        if self._at_work:
+            busy = np.concatenate([w.nodes_K for w in self._at_work.values()])
+            asked = self._draw(round, np.setdiff1d(self.run.everyone, busy), self.run.experiment.asked - len(busy))
         there = [wanted.nodes_K for wanted in self._wanted(round, asked).values()]
         found: IntArray = np.sort(np.concatenate(there)) if there else asked[:0]
         for node in np.setdiff1d(asked, found).tolist():
             self.log.event(round, "absent", node)
         return found
+
+    def gone(self, round: int) -> IntArray:
+        """The nodes that do not run when a round begins, or whose process is not there, sorted."""
+        absent = np.setdiff1d(self.run.everyone, self.office.crew.rows_present(self.office.run))
+        return np.union1d(super().gone(round), absent)
 
     def _wanted(self, round: int, nodes_K: IntArray) -> dict[str, _Wanted]:
         """Who hosts these nodes, is there, and is not left out for having failed."""
@@ -172,17 +187,15 @@ class RemoteStar(Remote, StarRounds):
 
     def _expect(self, wanted: _Wanted, phase: str, round: int) -> None:
         nodes = frozenset(wanted.nodes_K.tolist())
-        seal = self.office.seal(wanted.member)
-        self.office.desk.expect(
-            wanted.member.name, phase, round, Expectation(self.form, nodes, seal, self.holes_allowed)
-        )
+        seal, form = self.office.seal(wanted.member), self.forms[self.run.parts.recovery.tracks(round)]
+        self.office.desk.expect(wanted.member.name, phase, round, Expectation(form, nodes, seal, self.holes_allowed))
 
     def _collect(self, round: int, phase: str, wanted: Mapping[str, _Wanted]) -> list[Arrived]:
         """What comes until all have answered or are suspected, or there is a quorum and the deadline is over."""
         left, arrived = dict(wanted), list[Arrived]()
         deadline = time.monotonic() + self.network.deadline
         enough = self.network.quorum * sum(len(w.nodes_K) for w in wanted.values())
-        while left:
+        while left and not self._buffer_is_full(arrived):
             found = self._handle(self.office.next(TICK), round, left)
             if found is not None and found.manifest.phase == phase and found.manifest.sender in left:
                 arrived.append(found)
@@ -190,11 +203,26 @@ class RemoteStar(Remote, StarRounds):
             now = time.monotonic()
             for name, why in self._suspects(left, now).items():
                 self._give_up(round, left.pop(name), why)
-            if now > deadline and sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived) >= enough:
+            if (
+                self._buffer is None
+                and now > deadline
+                and sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived) >= enough
+            ):
                 for w in left.values():
                     self._give_up(round, w, "deadline")
-                break
+                left.clear()
+        self._at_work = left if phase == "update" else {}
         return sorted(arrived, key=lambda a: a.manifest.sender)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nodes that were asked in earlier rounds are still at work."""
+        return bool(self._at_work)
+
+    def _buffer_is_full(self, arrived: Sequence[Arrived]) -> bool:
+        """Whether an asynchronous algorithm has the updates that it waits for, of this round and of earlier ones."""
+        come = sum(len(a.manifest.nodes) for a in arrived) + sum(map(len, self._stale))
+        return self._buffer is not None and come >= self._buffer
 
     def _suspects(self, left: Mapping[str, _Wanted], now: float) -> dict[str, str]:
         gone = {name: "gone" for name, w in left.items() if not w.member.alive}
@@ -206,7 +234,7 @@ class RemoteStar(Remote, StarRounds):
         for node in wanted.nodes_K.tolist():
             self.log.event(round, "suspected", node, process=wanted.member.name, why=why)
 
-    def _handle(self, what: object, round: int, left: Mapping[str, _Wanted]) -> Arrived | None:
+    def _handle(self, what: object, round: int, left: dict[str, _Wanted]) -> Arrived | None:
         """Do what an event asks for; a parcel of this round is handed back, one of an earlier round is kept."""
         if isinstance(what, Report):
             self._note_report(what)
@@ -222,18 +250,23 @@ class RemoteStar(Remote, StarRounds):
             return None
         if what.manifest.round == round:
             return what
+        if what.manifest.sender in self._at_work:
+            left.pop(what.manifest.sender, None)
         if what.manifest.nodes:
             self._stale.append(packet_of(what.manifest, what.payloads))
         return None
 
-    def _welcome(self, name: str, round: int, left: Mapping[str, _Wanted]) -> None:
+    def _welcome(self, name: str, round: int, left: dict[str, _Wanted]) -> None:
         """A node is back in the middle of a round: it sends what it has, or works anew."""
         rows = self.office.crew.members[name].rows_K
-        if round != self._first:  # who has begun anew holds no broadcast
-            held = self.run.everyone if self.server.holders is None else self.server.holders
-            self.server.holders = np.setdiff1d(held, rows)
+        if round != self._first:
+            self._forget(rows)
+        if name in self._at_work:  # what it was at is lost; it is asked again in a later round
+            left.pop(name, None)
         if name in left and self._told is not None:
-            self._told = replace(self._told, current_K=self._told.current_K & ~np.isin(self._told.nodes_K, rows))
+            anew_K = np.isin(self._told.nodes_K, rows)
+            current = {name: current_K & ~anew_K for name, current_K in self._told.current.items()}
+            self._told = replace(self._told, current=current)
             self.office.desk.restart((name, "update", round))
             self._expect(left[name], "update", round)
             again = Again(run=self.office.run, sender=COORDINATOR, phase="update", round=round, chunks=[])
@@ -241,10 +274,22 @@ class RemoteStar(Remote, StarRounds):
             self._parcel_for(left[name]).send(self.office.post, name, self._rate)
             left[name].member.progress.start(time.monotonic())
 
+    def _forget(self, nodes: IntArray) -> None:
+        """Count on nothing that nodes were sent before: they have begun anew, perhaps without what they knew."""
+        algorithm, server = self.run.parts.algorithm, self.server
+        assert isinstance(algorithm, ServerAlgorithm)
+        server.algorithm = algorithm.forget(server.algorithm, nodes)
+        for name in algorithm.broadcast(server.algorithm).channels:
+            server.holders[name] = np.setdiff1d(server.holders.get(name, self.run.everyone), nodes)
+
     # ------------------------------------------------------------ the survey
 
     def survey(self, round: int) -> Tensor:
         """(N, R) what each node has answered to the trigger's survey; NaN where there is no answer."""
+        width, header = self._reports.shape[1], header_bytes(0, {})
+        for nodes in self._surveyed:
+            self._traffic("up", nodes, np.full_like(nodes, 4 * width), np.full_like(nodes, header))
+        self._surveyed.clear()
         return self._reports
 
     def _note_report(self, report: Report) -> None:
@@ -257,36 +302,40 @@ class RemoteStar(Remote, StarRounds):
             return
         values = np.frombuffer(report.values, dtype="<f4").reshape(len(report.nodes), width)
         self._reports[report.nodes] = torch.from_numpy(values.copy())
-        header = np.full(len(report.nodes), header_bytes(0, {}))
-        self._traffic("up", np.array(report.nodes, dtype=np.int64), np.full_like(header, 4 * width), header)
+        self._surveyed.append(np.array(report.nodes, dtype=np.int64))
 
     # ------------------------------------------------------------ the end
 
     def measure(self, round: int, last: bool = False) -> dict[str, float]:
-        """Evaluate here, and at the end let the nodes evaluate on their own samples."""
-        found = super().measure(round, last=False)
-        if last:
-            self._measure_there(round)
-        return found
+        """Evaluate here, and at the end let the nodes evaluate the models that they use themselves."""
+        found = super().measure(round, last)
+        return found | record_nodes(self.run, self._judged_there(round), round, self.log) if last else found
 
-    def _measure_there(self, round: int) -> None:
+    def _judged_there(self, round: int) -> dict[str, dict[int, float]]:
+        """By metric, each node's value, of those who answer in time."""
         final = self.office.parcel("final", round, [], broadcast_payloads(Message({"x": self.models()[0]})))
         waiting = {member.name for member in self.office.crew.present(self.office.run)}
         for name in waiting:
             final.send(self.office.post, name)
         deadline = time.monotonic() + self.network.deadline
+        found = defaultdict[str, dict[int, float]](dict)
         while waiting and time.monotonic() < deadline:
             what = self.office.next(TICK)
             waiting = {name for name in waiting if self.office.crew.members[name].alive}
             if isinstance(what, Done) and what.sender in waiting:
                 waiting.discard(what.sender)
-                self._note_local(round, what)
+                for name, by_node in self._judged_by(what).items():
+                    found[name] |= by_node
+        return found
 
-    def _note_local(self, round: int, done: Done) -> None:
+    def _judged_by(self, done: Done) -> dict[str, dict[int, float]]:
+        """What a process says of its own nodes, as far as it was asked for."""
         rows = set(self.office.crew.members[done.sender].rows_K.tolist())
-        for name, values in done.metrics.items():
-            if f"local_{name}" in self.run.metrics and len(values) == len(done.nodes) and rows.issuperset(done.nodes):
-                self.log.metrics(round, f"local_{name}", done.nodes, values)
+        asked = {name for name in self.run.metrics if name.startswith(("local_", "personal_"))}
+        fits = {name for name, values in done.metrics.items() if len(values) == len(done.nodes)}
+        if not done.nodes or not rows.issuperset(done.nodes):
+            return {}
+        return {name: dict(zip(done.nodes, done.metrics[name], strict=True)) for name in sorted(asked & fits)}
 
 
 def _replies(arrived: Sequence[Arrived], packets: Sequence[Packet]) -> Replies:

@@ -61,6 +61,7 @@ Phase = Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")]
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Nodes = Annotated[list[Node], Meta(max_length=2**19)]
 Numbers = Annotated[list[float], Meta(max_length=2**18)]
+Samples = Annotated[list[Annotated[int, Meta(ge=0, lt=2**31)]], Meta(max_length=2**18)]
 
 
 class MessageError(HoldfastError):
@@ -110,6 +111,7 @@ class Parcel(_Said, frozen=True):
         silent_losses: their training losses.
         orders: of a broadcast, what the trigger's plan tells each node; nothing without a plan.
         missing: of a broadcast, by channel the nodes that are not sent it.
+        lost: of a broadcast, the nodes that are gone, with the samples that each has reported.
         specs: the tensors.
         chunk: bytes in a chunk.
         digests: the BLAKE3 digest of every chunk, one after the other; none where each chunk is sealed on its own.
@@ -127,6 +129,7 @@ class Parcel(_Said, frozen=True):
     silent_losses: Numbers = []
     orders: Numbers = []
     missing: Annotated[dict[str, Nodes], Meta(max_length=1000)] = {}
+    lost: Annotated[dict[Node, Samples], Meta(max_length=2**18)] = {}
 
 
 class Hello(_Said, frozen=True):
