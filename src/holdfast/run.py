@@ -8,19 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-import numpy as np
 from rich.console import Console
 
 from holdfast.checkpoint import Checkpoint, digest
 from holdfast.due import NEVER, Clock, Due
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment, load
+from holdfast.facts import FIRST, facts_of_run, facts_of_variant
 from holdfast.prepare import Prepared, Preparer
 from holdfast.record.live import Live
 from holdfast.record.recorder import Recorder, rewind
@@ -33,10 +33,6 @@ from holdfast.runtimes.simulation import Simulation
 __all__ = ["Deployment", "Result", "interrupted", "interruptible", "resume", "run"]
 
 Runtime = Literal["simulation", "debug"]
-PICTURED_NODES = 100
-PICTURED_EDGES = 5000
-FIRST = "first_round_seconds"
-"""The fact by which a checkpoint, too, knows how long the first round took."""
 
 
 Make = Callable[[str, Prepared, Recorder, threading.Event, Callable[[str], None]], Rounds]
@@ -212,10 +208,9 @@ class _Conductor:
     digest: str = ""
 
     def __enter__(self) -> _Conductor:
-        runs = dict(self.experiment.runs())
-        rounds = max(run.rounds for run in runs.values())
+        rounds = {name: run.rounds for name, run in self.experiment.runs()}
         quiet = self.console or Console(quiet=True)
-        self.live = Live(self.experiment.name, list(runs), rounds, quiet)
+        self.live = Live(self.experiment.name, rounds, quiet)
         self.live.__enter__()
         return self
 
@@ -252,7 +247,7 @@ class _Conductor:
                     continue
                 here = checkpoint if checkpoint and checkpoint.variant == name else None
                 self.facts[name] = self._variant(name, run, here)
-        summary = summarise(self.directory, _facts(self.experiment, prepared, self.facts))
+        summary = summarise(self.directory, facts_of_run(self.experiment, prepared, self.facts))
         self.live.status("drawing the report")
         write_report(self.directory)
         return Result(self.directory, summary, interrupted=self.stopping.is_set())
@@ -276,7 +271,7 @@ class _Conductor:
             status = self._rounds(name, run, simulation, log, start, clock)
             if summaries:
                 log.summary()
-            about = _about(run, simulation, status, clock, self.runtime.pinned, warm_up_seconds)
+            about = facts_of_variant(run, simulation, status, clock, self.runtime.pinned, warm_up_seconds)
             self.live.finish(name, status)
             if status != "interrupted":
                 self.facts[name] = about
@@ -352,48 +347,3 @@ def interruptible(stopping: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _about(
-    run: Prepared, simulation: Rounds, status: str, clock: Clock, pinned: bool, warm_up: float
-) -> dict[str, Any]:
-    engine: dict[str, Any] = {"name": "chosen by each process"}
-    if pinned:
-        timings = [asdict(timing) for timing in run.timings]
-        engine = {"name": run.engine.name, "chunk_rows": run.engine.chunk, "timings": timings}
-    return {
-        "status": status,
-        "seconds": clock.seconds,
-        FIRST: clock.first,
-        "rounds_per_second": clock.rate(simulation.round),
-        "rounds_per_second_after_first": clock.rate_after_first(simulation.round),
-        "parameters": run.engine.layout.columns,
-        "byzantine": run.parts.byzantine.tolist(),
-        "engine": engine | {"warm_up_seconds": warm_up},
-        "messages": simulation.messages,
-    }
-
-
-def _facts(experiment: Experiment, prepared: dict[str, Prepared], variants: dict[str, Any]) -> dict[str, Any]:
-    first = next(iter(prepared.values()))
-    return {
-        "name": experiment.name,
-        "variants": {name: variants[name] for name in prepared if name in variants},
-        "class_counts": _class_counts(first),
-        "graph": _graph(next((p for p in prepared.values() if p.peers), None)),
-    }
-
-
-def _class_counts(run: Prepared) -> list[list[int]] | None:
-    if run.data.classes is None or not run.experiment.partition.public:
-        return None
-    targets = run.data.train[1].cpu().numpy()
-    shards = [np.asarray(run.data.shards[node]) for node in range(min(PICTURED_NODES, run.experiment.nodes))]
-    return [np.bincount(targets[shard], minlength=run.data.classes).tolist() for shard in shards]
-
-
-def _graph(run: Prepared | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    edges = [[int(a), int(b)] for a, b in run.graph(1).edges][:PICTURED_EDGES]
-    return {"nodes": run.experiment.nodes, "edges": edges}

@@ -32,7 +32,7 @@ def console(terminal: bool, width: int = 140, height: int = 30) -> Console:
 
 def test_without_a_terminal_there_is_a_line_in_five_seconds_and_one_at_the_end() -> None:
     screen, clock = console(terminal=False), Clock()
-    with Live("demo", ["[red]v"], 100, screen, clock) as live:
+    with Live("demo", {"[red]v": 100}, screen, clock) as live:
         live.status("calibrating")
         live.status("calibrating")
         for round in range(101):
@@ -58,7 +58,7 @@ def test_without_a_terminal_there_is_a_line_in_five_seconds_and_one_at_the_end()
 @pytest.mark.parametrize("width", [80, 140])
 def test_on_a_terminal_there_is_one_table(width: int) -> None:
     screen, clock = console(terminal=True, width=width), Clock()
-    live = Live("demo", ["mean", "robust"], 50, screen, clock)
+    live = Live("demo", {"mean": 50, "robust": 50}, screen, clock)
     with live:
         live.status("loading data")
         assert "loading data" in draw(live, width)
@@ -82,7 +82,7 @@ def draw(live: Live, width: int) -> str:
 
 def test_a_resumed_variant_has_the_rate_of_this_process() -> None:
     screen, clock = console(terminal=False), Clock()
-    with Live("demo", ["v"], 50, screen, clock) as live:
+    with Live("demo", {"v": 50}, screen, clock) as live:
         live.update("v", 40, {}, 0, {})
         clock.now = 5.0
         live.update("v", 45, {}, 0, {})
@@ -91,7 +91,7 @@ def test_a_resumed_variant_has_the_rate_of_this_process() -> None:
 
 def test_more_variants_than_lines_keep_the_current_one_in_view() -> None:
     screen = console(terminal=True, height=12)
-    live = Live("sweep", [f"v{i}" for i in range(40)], 5, screen)
+    live = Live("sweep", {f"v{i}": 5 for i in range(40)}, screen)
     with live:
         live.update("v30", 1, {}, 0, {})
         text = draw(live, 140)
@@ -100,7 +100,7 @@ def test_more_variants_than_lines_keep_the_current_one_in_view() -> None:
 
 
 def test_an_error_ends_the_table_and_is_let_through() -> None:
-    live = Live("demo", ["v"], 5, console(terminal=True))
+    live = Live("demo", {"v": 5}, console(terminal=True))
     with pytest.raises(KeyboardInterrupt), live:
         raise KeyboardInterrupt
     assert not live._live.is_started
@@ -141,3 +141,11 @@ def test_the_summary_tells_rounds_a_second_with_and_without_the_first(tmp_path: 
     assert "rounds/s (after 1st)" in heading
     assert "12.3 (20)" in one
     assert "- (-)" in other
+
+
+def test_each_variant_has_its_own_number_of_rounds() -> None:
+    screen = console(terminal=False)
+    with Live("demo", {"long": 100, "short": 10}, screen) as live:
+        live.update("short", 10, {}, 0, {})
+        live.finish("short", "done")
+    assert "short  done after round 10/10" in screen.file.getvalue()

@@ -34,6 +34,7 @@ _STATUS_STYLES = {"done": "green", "diverged": "red", "failed": "red", "interrup
 class _Row:
     """What is known of one variant."""
 
+    rounds: int
     status: str = "waiting"
     round: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
@@ -56,14 +57,13 @@ class Live:
 
     Args:
         name: the experiment's name.
-        variants: the variants in their order.
-        rounds: how many rounds each will do.
+        variants: the variants in their order, each with the number of rounds that it will do.
         console: where to show it; standard output by default.
         clock: the time in seconds; another clock makes a test independent of the real one.
 
     Example:
         >>> import sys
-        >>> with Live("demo", ["robust"], 10, Console(file=sys.stdout, width=110)) as live:
+        >>> with Live("demo", {"robust": 10}, Console(file=sys.stdout, width=110)) as live:
         ...     live.status("loading data")
         ...     metrics = {"test_accuracy": 0.912, "test_loss": 0.31}
         ...     live.update("robust", 10, metrics, 12_300_000, {"lost": 4})
@@ -76,14 +76,13 @@ class Live:
     def __init__(
         self,
         name: str,
-        variants: list[str],
-        rounds: int,
+        variants: Mapping[str, int],
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._rounds, self._clock = name, rounds, clock
+        self._name, self._clock = name, clock
         self._console = console or Console()
-        self._rows = {variant: _Row() for variant in variants}
+        self._rows = {variant: _Row(rounds) for variant, rounds in variants.items()}
         self._current = ""
         self._said, self._said_at = "", -float("inf")
         self._spinner = Spinner("dots")
@@ -131,7 +130,7 @@ class Live:
             events: how many events of each kind there were so far.
             note: anything else, in a few words.
         """
-        row, now = self._rows.setdefault(variant, _Row()), self._clock()
+        row, now = self._rows[variant], self._clock()
         row.advance(round, now)
         row.metrics.update(metrics)
         row.bytes_up, row.events, row.note = bytes_up, dict(events), note
@@ -142,7 +141,7 @@ class Live:
 
     def finish(self, variant: str, status: str) -> None:
         """Say that a variant has ended, and how: done, diverged, interrupted or failed."""
-        row = self._rows.setdefault(variant, _Row())
+        row = self._rows[variant]
         row.status = status
         if not self._live.is_started:
             self._print(self._line(variant, row))
@@ -152,7 +151,7 @@ class Live:
 
     def _line(self, variant: str, row: _Row) -> str:
         running = row.status == "running"
-        parts = [variant, f"{'' if running else f'{row.status} after '}round {row.round}/{self._rounds}"]
+        parts = [variant, f"{'' if running else f'{row.status} after '}round {row.round}/{row.rounds}"]
         parts += [f"{name} {value}" for name, value in _first_metrics(row.metrics)]
         parts += [f"up {human_bytes(row.bytes_up)}", _events(row.events)]
         if running and row.rate > 0:
@@ -160,7 +159,7 @@ class Live:
         return "  ".join(part for part in [*parts, row.note] if part)
 
     def _left(self, row: _Row) -> str:
-        return human_time(max(0.0, self._rounds - row.round) / row.rate) if row.rate > 0 else ""
+        return human_time(max(0.0, row.rounds - row.round) / row.rate) if row.rate > 0 else ""
 
     def _picture(self) -> RenderableType:
         """The table, and under it what is being prepared."""
@@ -194,13 +193,13 @@ class Live:
         return names[start : start + room]
 
     def _cells(self, row: _Row, wide: bool) -> list[RenderableType]:
-        bar: list[RenderableType] = [ProgressBar(max(self._rounds, 1), row.round, width=20)] if wide else []
+        bar: list[RenderableType] = [ProgressBar(max(row.rounds, 1), row.round, width=20)] if wide else []
         metrics = [_value(row.metrics, name) for name in self._metric_names()]
         end = Text(self._left(row)) if row.status == "running" else _status(row.status)
         if row.note:
             end.append(f" {row.note}", style="dim")
         up, rate = human_bytes(row.bytes_up), f"{row.rate:.3g}" if row.rate > 0 else ""
-        return [*bar, f"{row.round}/{self._rounds}", *metrics, up, str(sum(row.events.values())), rate, end]
+        return [*bar, f"{row.round}/{row.rounds}", *metrics, up, str(sum(row.events.values())), rate, end]
 
 
 def _plain_table(name: str = "") -> Table:
