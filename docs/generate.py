@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from holdfast.aggregators import Aggregator
-from holdfast.algorithms import ServerAlgorithm
+from holdfast.algorithms import PeerAlgorithm, ServerAlgorithm
 from holdfast.attacks import Attack
 from holdfast.catalogue import FAMILIES, build, catalogue
 from holdfast.component import Component
@@ -18,6 +18,7 @@ TARGET = Path(__file__).with_name("components.md")
 NETWORK = Path(__file__).with_name("network.md")
 ROBUSTNESS = Path(__file__).with_name("robustness.md")
 COMMUNICATION = Path(__file__).with_name("communication.md")
+DECENTRALISED = Path(__file__).with_name("decentralised.md")
 HEAD = """# The components
 
 Made from the code by `python docs/generate.py`; do not edit. In an experiment file a component is its name, or a
@@ -103,13 +104,24 @@ def communication_page() -> str:
     return COMMUNICATION.read_text(encoding="utf-8").partition(title)[0] + title + "\n".join(lines) + "\n"
 
 
+def decentralised_page() -> str:
+    """The page on peers, with the tables of algorithms and graphs at its end made anew."""
+    title = "## The algorithms among peers\n\n"
+    peers = {name: cls for name, cls in catalogue("algorithms").items() if issubclass(cls, PeerAlgorithm)}
+    lines = ["| algorithm | what it does |", "|---|---|"]
+    lines += [f"| `{name}` | {cls.summary()} |" for name, cls in peers.items()]
+    lines += ["", "## The graphs", "", "| graph | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {cls.summary()} |" for name, cls in catalogue("topologies").items()]
+    return DECENTRALISED.read_text(encoding="utf-8").partition(title)[0] + title + "\n".join(lines) + "\n"
+
+
 SEES = {"own": "itself", "colluders": "the other attackers", "omniscient": "every row"}
 
 
 def main() -> int:
     """0 where the pages are up to date or were written."""
     pages = {TARGET: page(), NETWORK: network_page(), ROBUSTNESS: robustness_page()}
-    pages[COMMUNICATION] = communication_page()
+    pages |= {COMMUNICATION: communication_page(), DECENTRALISED: decentralised_page()}
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" not in sys.argv:
         for path in stale:

@@ -223,3 +223,74 @@ def test_channels_are_mixed_apart() -> None:
     W = np.array([[0, 0.5], [0.5, 0]])
     inbox = PeerInbox(own, heard, sparse.csr_array(W))
     np.testing.assert_allclose(inbox.mix("y").numpy(), mixed(W, own["y"], heard["y"]))
+
+
+# ---------------------------------------------------------------- what is more than mixing
+
+
+@PROPERTY
+@given(K=st.integers(1, 5), S=st.integers(0, 6), density=st.sampled_from([0.0, 0.2, 0.6, 1.0]), seed=st.integers(0, 99))
+def test_what_mixing_changes_and_how_far_peers_are_apart(K: int, S: int, density: float, seed: int) -> None:
+    W_KS, own_KD, heard_SD = links(K, S, density, seed), rows(K, seed), rows(S, seed + 1)
+    inbox = peers(W_KS, own_KD, heard_SD)
+    torch.testing.assert_close(inbox.towards("x"), inbox.mix("x") - own_KD)
+    for i in range(K):
+        apart_D = sum((own_KD[i] - heard_SD[j] for j in range(S) if W_KS[i, j]), torch.zeros(D, dtype=torch.float64))
+        torch.testing.assert_close(inbox.apart("x")[i], apart_D)
+
+
+def test_who_agree_stay_as_they_are_to_the_bit() -> None:
+    alike_KD = torch.full((3, 2), 0.1)
+    inbox = peers(np.full((3, 3), 1 / 3), alike_KD, alike_KD)
+    assert not inbox.towards("x").any()
+    assert not inbox.apart("x").any()
+
+
+def test_how_far_peers_are_apart_by_a_rule() -> None:
+    # The medians of 0, 1, 9 and of 5, 9 are 1 and 7: 3 · (0 - 1) and 2 · (5 - 7).
+    W_KS = np.array([[0.1, 0.1], [0.0, 0.3]])
+    inbox = peers(W_KS, torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [9.0]]), rule=_rule("median"))
+    assert inbox.towards("x").tolist() == [[1.0], [2.0]]
+    assert inbox.apart("x").tolist() == [[-3.0], [-4.0]]
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+@pytest.mark.parametrize("where", [0, 1])
+def test_what_is_broken_reaches_neighbours_alone_in_differences_too(broken: float, where: int) -> None:
+    W_KS = np.array([[0.0, 0.3, 0.0], [0.3, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    own_KD = rows(3, 1)
+    own_KD[where, 0] = broken
+    found_KD = peers(W_KS, own_KD, own_KD).towards("x")
+    assert not found_KD[2].any()
+    assert found_KD[:, 1:].isfinite().all()
+    assert not found_KD[:2, 0].isfinite().any()
+
+
+@PROPERTY
+@given(N=st.integers(1, 6), density=st.sampled_from([0.2, 0.6, 1.0]), seed=st.integers(0, 99), by=st.booleans())
+def test_pushing_keeps_the_sum_whatever_is_lost(N: int, density: float, seed: int, by: bool) -> None:
+    rng = np.random.default_rng(seed)
+    linked = (rng.random((N, N)) < density) | np.eye(N, dtype=bool)
+    A_NN = linked / linked.sum(0) * ((rng.random((N, N)) < 0.7) & ~np.eye(N, dtype=bool))  # what was delivered
+    own_KD = rows(N, seed)
+    inbox = peers(A_NN, own_KD, own_KD, kept_K=1 - A_NN.sum(0), rule=_rule("mean") if by else None)
+    expected = A_NN @ own_KD.numpy() + (1 - A_NN.sum(0))[:, None] * own_KD.numpy()
+    np.testing.assert_allclose(inbox.pushed("x").numpy(), expected, atol=1e-12)
+    torch.testing.assert_close(inbox.pushed("x").sum(0), own_KD.sum(0))
+
+
+def test_own_rows_as_they_were_sent() -> None:
+    # Node 8 was heard twice, its newer row last; node 9 was silent.
+    own_KD, heard_SD = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[10.0], [20.0], [30.0]])
+    inbox = peers(np.zeros((3, 3)), own_KD, heard_SD, senders_S=np.array([8, 7, 8]))
+    assert inbox.as_sent(np.array([7, 8, 9])).own["x"].tolist() == [[20.0], [30.0], [0.0]]
+    assert peers(np.zeros((3, 3)), own_KD, heard_SD).as_sent(np.array([7, 8, 9])).own["x"] is own_KD
+
+
+def test_what_liars_tell_one_receiver_is_from_nobody() -> None:
+    inbox = peers(np.array([[0.2, 0.2]]), rows(1, 1), rows(2, 2), senders_S=np.array([4, 5]), kept_K=np.array([0.5]))
+    told = inbox.told({"x": rows(1, 3)}, np.array([False, True]), np.array([0]))
+    assert told.senders_S is not None
+    assert told.senders_S.tolist() == [4, 5, -1]
+    assert told.links_KS.indices.tolist() == [0, 2]
+    assert told.kept_K is not None

@@ -269,4 +269,29 @@ def test_available_metrics() -> None:
     server, peers = Experiment(**SERVER), Experiment(**{**PEERS, "topology": "cycle"})
     of_nodes = ("local_accuracy", "local_loss", "personal_accuracy", "personal_loss")
     assert available_metrics(server, task) == ("test_accuracy", "test_loss", *of_nodes)
-    assert available_metrics(peers, task) == ("test_accuracy", "test_loss", "consensus_error")
+    of_peers = ("test_accuracy", "test_loss", "consensus_error", "consensus_pairwise", "epoch")
+    assert available_metrics(peers, task) == of_peers
+    changing = Experiment(**{**PEERS, "topology": "random_matching"})
+    assert available_metrics(changing, task) == (*of_peers, "spectral_gap", "algebraic_connectivity")
+
+
+class Secret(Sharded):
+    """Of which no process knows who holds what."""
+
+    public: ClassVar[bool] = False
+
+
+def test_a_baseline_on_pooled_data_needs_a_process_that_knows_them_all() -> None:
+    fields = {**PEERS, "algorithm": "centralised", "topology": "cycle"}
+    prepare(**fields)
+    with pytest.raises(InputError, match="partition must let one process hold all samples for centralised"):
+        prepare(**fields, partition=Secret())
+
+
+def test_an_algorithm_may_use_other_links_than_the_topology_has() -> None:
+    fields = {**PEERS, "topology": "cycle"}
+    plain, alone, pairs = (prepare(**{**fields, "algorithm": name}) for name in ("dsgd", "solo", "gossip"))
+    np.testing.assert_array_equal(plain.weights(3).toarray(), plain.mixing(1).toarray())
+    np.testing.assert_array_equal(alone.weights(3).toarray(), np.eye(6))
+    assert set(np.count_nonzero(pairs.weights(3).toarray(), axis=1).tolist()) <= {1, 2}
+    assert any((pairs.weights(round) != pairs.weights(1)).nnz for round in range(2, 40))

@@ -106,6 +106,7 @@ class Notes:
     def __init__(self) -> None:
         self.values: dict[tuple[int, str, int | None], float] = {}
         self.noted: list[Event] = []
+        self.kept: dict[str, dict[str, Any]] = {}
         self.bytes_up, self.events = 0, Counter[str]()
 
     def metric(self, round: int, name: str, value: float, node: int | None = None) -> None:
@@ -115,6 +116,9 @@ class Notes:
     def metrics(self, round: int, name: str, nodes: Any, values: Any) -> None:
         for node, value in zip(np.asarray(nodes).tolist(), np.asarray(values).tolist(), strict=True):
             self.metric(round, name, value, node)
+
+    def arrays(self, folder: str, **arrays: Any) -> None:
+        self.kept[folder] = arrays
 
     def event(self, round: int, kind: str, node: int | None = None, **detail: Any) -> None:
         self.noted.append(Event(round, kind, node, detail))

@@ -56,6 +56,10 @@ class PeerInbox:
         rule: the rule over each neighbourhood, from (G, M, D) rows, the receiver's own first, their (G, M) weights
             W_ii and W_ij, and the own rows (G, D) to (G, D); ``None`` mixes by W.
         least: the least number of rows, the own included, that the rule accepts.
+        senders_S: the node that sent each row, a newer row after an older one, and -1 for what liars tell one receiver;
+            ``None`` where nobody asks.
+        kept_K: what W leaves of each receiver's own row once the links over which that went out have had their weight;
+            ``None`` if as much as those leave over which rows came in.
     """
 
     own: Mapping[str, Tensor]
@@ -63,6 +67,8 @@ class PeerInbox:
     links_KS: sparse.csr_array
     rule: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     least: int = 1
+    senders_S: IntArray | None = None
+    kept_K: FloatArray | None = None
 
     @property
     def degrees_K(self) -> IntArray:
@@ -100,6 +106,77 @@ class PeerInbox:
         left_K = torch.from_numpy(self.left_K).to(own_KD)
         return left_K.unsqueeze(1) * own_KD + _product(self.links_KS, heard_SD)
 
+    def towards(self, channel: str) -> Tensor:
+        r"""(K, D) what mixing changes, :math:`\sum_j W_{ij} (x_j - x_i)`; exactly 0 where all agree.
+
+        What adds this up over the rounds would add up the rounding of `mix` less the own row, too.
+
+        Example:
+            >>> links = sparse.csr_array(np.array([[0.0, 0.5], [0.5, 0.0]]))
+            >>> x = torch.tensor([[0.0], [4.0]])
+            >>> PeerInbox({"x": x}, {"x": x}, links).towards("x").flatten().tolist()
+            [2.0, -2.0]
+        """
+        own_KD, heard_SD = self.own[channel], self.heard[channel]
+        if self.rule is not None:
+            return self._by_rule(own_KD, heard_SD) - own_KD
+        near_D = own_KD[0].nan_to_num(0.0, 0.0, 0.0)  # rounding is by the distance to it, not by the rows' own size
+        given_K = torch.from_numpy(1.0 - self.left_K).to(own_KD)
+        return _product(self.links_KS, heard_SD - near_D) - given_K.unsqueeze(1) * (own_KD - near_D)
+
+    def apart(self, channel: str) -> Tensor:
+        r"""(K, D) how far each receiver is from its neighbourhood, :math:`\sum_j (x_i - x_j)` over whom it heard.
+
+        With a rule, that is d_i + 1 times what the own row is off the rule's, all rows weighing the same.
+
+        Example:
+            >>> links = sparse.csr_array(np.array([[0.0, 0.1], [0.1, 0.0]]))
+            >>> x = torch.tensor([[0.0], [4.0]])
+            >>> PeerInbox({"x": x}, {"x": x}, links).apart("x").flatten().tolist()
+            [-4.0, 4.0]
+        """
+        rows_K = self.degrees_K + 1
+        alike = self._weighing(np.repeat(1.0 / rows_K, self.degrees_K))
+        return -torch.from_numpy(rows_K).to(self.own[channel]).unsqueeze(1) * alike.towards(channel)
+
+    def pushed(self, channel: str) -> Tensor:
+        r"""(K, D) :math:`\sum_j W_{ij} x_j` where W's columns add up to 1, and not its rows.
+
+        What a link does not deliver stays with its sender, so that the sum over all nodes is kept. With a rule, that is
+        the sum of the weights times what the rule makes of the rows.
+
+        Example:
+            >>> links = sparse.csr_array(np.array([[0.0, 0.0], [0.5, 0.0]]))  # one way
+            >>> x = torch.tensor([[2.0], [4.0]])
+            >>> PeerInbox({"x": x}, {"x": x}, links, kept_K=np.array([0.5, 1.0])).pushed("x").flatten().tolist()
+            [1.0, 5.0]
+        """
+        kept_K = self.left_K if self.kept_K is None else self.kept_K
+        total_K = kept_K + np.asarray(self.links_KS.sum(axis=1)).ravel()
+        shares = self._weighing(self.links_KS.data / np.repeat(total_K, self.degrees_K))
+        return torch.from_numpy(total_K).to(self.own[channel]).unsqueeze(1) * shares.mix(channel)
+
+    def as_sent(self, nodes_K: IntArray) -> PeerInbox:
+        """The same with the receivers' own rows as the others decode them; of who sent nothing, zeros.
+
+        Args:
+            nodes_K: the receivers.
+        """
+        if self.senders_S is None:
+            return self
+        newest = {int(node): column for column, node in enumerate(self.senders_S)}
+        column_K = np.array([newest.get(int(node), -1) for node in nodes_K], dtype=np.int64)
+        spoke, own = torch.from_numpy(column_K >= 0), {}
+        for name, own_KD in self.own.items():
+            own[name] = torch.zeros_like(own_KD)
+            own[name][spoke] = self.heard[name][torch.from_numpy(column_K)[spoke]]
+        return replace(self, own=own)
+
+    def _weighing(self, weights_E: FloatArray) -> PeerInbox:
+        """The same with other weights on the links."""
+        links = self.links_KS
+        return replace(self, links_KS=sparse.csr_array((weights_E, links.indices, links.indptr), shape=links.shape))
+
     def hearing(self, senders: IntArray) -> PeerInbox:
         """The same with some of the senders alone, mixed by W."""
         heard = {name: rows_SD[torch.from_numpy(senders)] for name, rows_SD in self.heard.items()}
@@ -126,7 +203,9 @@ class PeerInbox:
         columns_E = np.where(liars_S[links.indices] & (column_E >= 0), column_E, links.indices)
         shape = (K, S + len(receivers))
         heard = {name: torch.cat([heard_SD, rows[name]]) for name, heard_SD in self.heard.items()}
-        return replace(self, heard=heard, links_KS=sparse.csr_array((links.data, columns_E, links.indptr), shape=shape))
+        told = sparse.csr_array((links.data, columns_E, links.indptr), shape=shape)
+        senders = None if self.senders_S is None else np.append(self.senders_S, np.full(len(receivers), -1))
+        return replace(self, heard=heard, links_KS=told, senders_S=senders)
 
     def _by_rule(self, own_KD: Tensor, heard_SD: Tensor) -> Tensor:
         assert self.rule is not None

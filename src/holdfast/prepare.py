@@ -26,7 +26,7 @@ from holdfast.experiment import Experiment
 from holdfast.graphs import check_graph
 from holdfast.parts import Parts
 from holdfast.problems import Task
-from holdfast.problems.lidar.task import RobotTask, Site
+from holdfast.problems.lidar.task import RobotTask
 from holdfast.recovery import Assignment, Cut, Lost, assign
 from holdfast.seeding import Draws, address
 from holdfast.split import load_task, recut, share_out
@@ -54,7 +54,7 @@ class Prepared:
         timings: what the choice of the engine rests on.
         cut: cuts the training samples anew over so many nodes, where recovery does that.
         topology: who talks to whom: that of the experiment, around the robots where the problem has some.
-        site: what robots map, where the problem has some.
+        robots: the problem's, where it has some.
     """
 
     experiment: Experiment
@@ -65,7 +65,7 @@ class Prepared:
     timings: tuple[Timing, ...]
     cut: Cut
     topology: Topology
-    site: Site | None = None
+    robots: RobotTask | None = None
 
     @cached_property
     def everyone(self) -> IntArray:
@@ -235,8 +235,8 @@ class Preparer:
             ),
         )
         chosen = experiment.model_copy(update={"engine": engine.name, "chunk_rows": engine.chunk})
-        parts, site = _parts(experiment, engine, model), task.site if isinstance(task, RobotTask) else None
-        return Prepared(chosen, data, engine, parts, metrics, timings, cut, topology, site)
+        parts, robots = _parts(experiment, engine, model), task if isinstance(task, RobotTask) else None
+        return Prepared(chosen, data, engine, parts, metrics, timings, cut, topology, robots)
 
     def _once(self, experiment: Experiment, fields: tuple[str, ...], make: Callable[[], T]) -> T:
         """What depends on these fields alone, made the first time and kept."""
@@ -323,7 +323,8 @@ def available_metrics(experiment: Experiment, task: Task) -> tuple[str, ...]:
     if _probe(experiment.attack, task.test, task.classes) is not None:
         tested = (*tested, "attack_success")
     if isinstance(experiment.algorithm, PeerAlgorithm):
-        return (*tested, "consensus_error")
+        of_graph = ("spectral_gap", "algebraic_connectivity") if experiment.topology.changes else ()
+        return (*tested, "consensus_error", "consensus_pairwise", "epoch", *of_graph)
     of_nodes = [f"{where}_{name}" for where in ("local", "personal") for name in (*task.metrics, "loss")]
     return (*tested, *of_nodes)
 

@@ -44,7 +44,7 @@ def test_an_epoch_is_all_samples_once_for_all_nodes_together() -> None:
     assert sim.run.engine.batches - before == 10  # 60 samples in batches of 6, and not five times that
     assert sim.messages == 0
     assert (sim.models() == sim.models()[0]).all()
-    assert Centralised(local_steps=2, batch_size=8).effort(np.array([5, 20])).tolist() == [16, 16]
+    assert Centralised(local_steps=2, batch_size=8).effort(np.array([5, 20])).tolist() == [12.5, 12.5]
 
 
 def test_who_was_down_lacks_the_rounds_it_missed() -> None:

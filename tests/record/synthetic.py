@@ -48,7 +48,10 @@ def _write_round(recorder: Recorder, round: int, last: int, nodes: int, peers: b
 
 
 def _facts(nodes: int, peers: bool) -> dict[str, Any]:
-    edges = [[i, (i + 1) % nodes] for i in range(nodes)]
+    edges, places = [[i, (i + 1) % nodes] for i in range(nodes)], [[i / nodes, 0.5] for i in range(nodes)]
+    frame = {"round": 1, "edges": edges, "places": places}
+    about = {"variants": [ROBUST, DIVERGED], "topology": "cycle", "nodes": nodes, "directed": False, "changes": False}
+    graph = {**about, "spectral_gap": 1 / 3, "algebraic_connectivity": 1.0, "frames": [frame]}
     shared = {"parameters": 100, "byzantine": [0, 2], "engine": {"name": "stacked"}, "messages": 36}
     return {
         "name": "hard & <b>bold</b>",
@@ -57,7 +60,7 @@ def _facts(nodes: int, peers: bool) -> dict[str, Any]:
             DIVERGED: {"status": "diverged", "seconds": 0.5, **shared},
         },
         "class_counts": np.arange(nodes * 3).reshape(nodes, 3),
-        "graph": {"nodes": nodes, "edges": edges} if peers else None,
+        "graphs": [graph] if peers else [],
     }
 
 

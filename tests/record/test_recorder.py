@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tensorboardX.proto.event_pb2 import Event as TensorBoardEvent
 
 from holdfast.errors import InputError
+from holdfast.record.files import safe_name
 from holdfast.record.recorder import Recorder, rewind
 from holdfast.record.run_data import load_run
 
@@ -233,3 +234,13 @@ def test_a_fresh_variant_forgets_the_evaluations_of_a_killed_one(tmp_path: Path)
         with Recorder(tmp_path, "v") as recorder:
             recorder.evaluation(0, {})
     assert len((tmp_path / "eval" / "v").read_text().splitlines()) == 1
+
+
+def test_arrays_lie_in_a_folder_under_the_variants_name_and_the_last_ones_count(tmp_path: Path) -> None:
+    with Recorder(tmp_path, "a b") as recorder:
+        recorder.arrays("maps/07", round=1, x=[[True, False]])
+        recorder.arrays("maps/07", round=2, x=[[True, True]])
+    [path] = (tmp_path / "maps" / "07").iterdir()
+    assert path.name == f"{safe_name('a b')}.npz"
+    with np.load(path, allow_pickle=False) as found:
+        assert (int(found["round"]), found["x"].tolist(), found["x"].dtype) == (2, [[True, True]], np.bool_)

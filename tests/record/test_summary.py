@@ -69,3 +69,12 @@ def test_it_tells_who_is_on_the_front_and_what_targets_took(tmp_path: Path) -> N
 def test_where_nothing_was_measured_there_is_no_tradeoff(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("")
     assert summarise(tmp_path, {"name": "x"})["tradeoff"] is None
+
+
+def test_the_spread_over_the_honest_nodes_at_the_end(tmp_path: Path) -> None:
+    with Recorder(tmp_path, "v") as recorder:
+        recorder.event(0, "byzantine", nodes=[2])
+        for round in (0, 1):
+            recorder.metrics(round, "test_loss", [0, 1, 2], [1.0, 3.0, 900.0])
+            recorder.metrics(round, "bytes_up", [0, 1, 2], [1, 1, 1])
+    assert summarise(tmp_path, {})["variants"]["v"]["nodes"] == {"test_loss": {"min": 1.0, "mean": 2.0, "max": 3.0}}

@@ -8,7 +8,7 @@ import torch
 
 import holdfast.runtimes.measure as module
 from holdfast.problems.base import accuracy, cross_entropy
-from holdfast.runtimes.measure import class_mix, consensus_distances
+from holdfast.runtimes.measure import class_mix, consensus_distances, pairwise_distance
 from holdfast.runtimes.simulation import Simulation
 from holdfast.types import FloatArray
 
@@ -45,6 +45,60 @@ def test_the_consensus_error_is_a_root_mean_square() -> None:
     sim = peers(**line(2.0, 4.0, 12.0))
     play(sim, 1)  # the models are 1, 2 and 6, of mean 3
     assert sim.measure(1)["consensus_error"] == pytest.approx(np.sqrt((4 + 1 + 9) / 3) / 3)
+
+
+def test_the_pairwise_distance_is_what_a_plain_loop_says() -> None:
+    x_KD = torch.randn(40, 7) + 100  # far from 0, where squares of distances would round
+    x_64 = x_KD.double().numpy()
+    pairs = [np.linalg.norm(x_64[i] - x_64[j]) for i in range(40) for j in range(40) if i != j]
+    assert pairwise_distance(x_KD) == pytest.approx(np.mean(pairs) / np.linalg.norm(x_64.mean(0)), rel=1e-4)
+    assert pairwise_distance(torch.ones(1, 3)) == 0
+    assert pairwise_distance(torch.zeros(3, 3)) == 0
+
+
+def test_the_pairwise_distance_is_one_of_the_honest() -> None:
+    sim = peers(attack={"name": "sign_flip", "nodes": [2]})
+    play(sim, 1)  # the models of the honest are 1 and 3
+    assert sim.measure(1)["consensus_pairwise"] == notes(sim).values[1, "consensus_pairwise", None] == 1
+
+
+def test_samples_are_counted_for_the_run_and_epochs_for_each_peer() -> None:
+    fields: dict[str, Any] = {"problem": Blobs(), "nodes": 3, "partition": Cut(sizes=(10, 20, 30)), "topology": "cycle"}
+    straggles = [{"name": "straggle", "nodes": [1], "factor": 2}, {"name": "crash", "node": 2, "at_round": 3}]
+    sim = simulation(algorithm={"name": "dsgd", "batch_size": 10}, faults=straggles, **fields)
+    assert sim.measure(0)["epoch"] == 0
+    play(sim, 4)
+    assert [notes(sim).values[round, "samples", None] for round in (1, 2, 3, 4)] == [25, 25, 15, 15]
+    whole = sim.measure(4)
+    assert notes(sim).by_node(4, "epoch") == {0: 4, 1: 1, 2: pytest.approx(2 / 3)}
+    assert whole["epoch"] == pytest.approx((4 + 1 + 2 / 3) / 3)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "samples"),
+    [
+        ({"name": "dsgd", "batch_size": 8}, 3 * 20 / 3),  # batches of 8, 8 and 4
+        ({"name": "gt_hsgd", "batch_size": 8}, 2 * 3 * 20 / 3),
+        ({"name": "dinno", "batch_size": None, "primal_iterations": 5}, 5 * 60),
+        ({"name": "solo", "batch_size": 8}, 60),
+        ({"name": "centralised", "batch_size": 8}, 60),
+        ({"name": "fedavg", "local_epochs": 2}, 120),
+    ],
+)
+def test_how_many_samples_a_round_takes(algorithm: dict[str, Any], samples: float) -> None:
+    sim = simulation(algorithm=algorithm, problem=Blobs(), nodes=3, partition=Cut())
+    play(sim, 2)
+    assert [notes(sim).values[round, "samples", None] for round in (1, 2)] == [samples, samples]
+
+
+def test_epochs_go_on_after_a_checkpoint() -> None:
+    fields: dict[str, Any] = {"problem": Blobs(), "nodes": 3, "algorithm": {"name": "dsgd", "batch_size": 10}}
+    whole, first, second = (simulation(**fields, topology="cycle") for _ in range(3))
+    play(whole, 5)
+    play(first, 2)
+    second.restore(first.state())
+    play(second, 3, 3)
+    assert second.measure(5)["epoch"] == whole.measure(5)["epoch"] == 2.5
 
 
 def test_where_all_lie_all_count() -> None:
@@ -84,7 +138,8 @@ def test_everything_that_applies_is_measured_by_default() -> None:
         "personal_accuracy",
         "personal_loss",
     )
-    assert prepare(algorithm="dsgd", **blobs).metrics == ("test_accuracy", "test_loss", "consensus_error")
+    of_peers = ("test_accuracy", "test_loss", "consensus_error", "consensus_pairwise", "epoch")
+    assert prepare(algorithm="dsgd", **blobs).metrics == of_peers
 
 
 def answered_as_wished(sim: Simulation, x_D: FloatArray) -> float:

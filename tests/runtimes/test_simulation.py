@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from holdfast.runtimes.debug import Debug
 from holdfast.runtimes.simulation import Simulation
 from holdfast.runtimes.weather import Weather
 from holdfast.seeding import Draws
+from holdfast.topologies import Topology
 from holdfast.types import IntArray, State
 
 from ..algorithms.test_dsgd import metropolis
@@ -415,3 +417,30 @@ def test_a_model_that_grows_without_bound_diverges() -> None:
         sim.step(round)
         found.append(sim.diverged())
     assert found == [False, True, True]
+
+
+@both
+def test_a_late_row_comes_to_nobody_to_whom_it_was_not_sent(runtime: type[Simulation]) -> None:
+    # What 0 says in round 1 goes to 2 and comes in round 2, when 0 speaks to 1.
+    algorithm = DSGD(lr=0.5, batch_size=None, max_staleness=1, order="adapt_then_combine")
+    late: dict[str, Any] = {
+        "topology": "one_peer_exponential",
+        "faults": [{"name": "delay", "nodes": [0], "probability": 1.0}],
+    }
+    sim = simulation(runtime, algorithm=algorithm, **line(8, 0, 0, 0), **late)
+    assert [sorted(sim.run.graph(round).successors(0)) for round in (1, 2)] == [[2], [1]]
+    assert play(sim, 2).squeeze(-1).tolist() == [[2, 0, 0, 0], [2.5, 0, 0, 0]]
+
+
+def test_bytes_go_to_whom_a_node_speaks_and_not_to_whom_it_hears() -> None:
+    class Fan(Topology):
+        """Node 0 speaks to all others, and only 1 speaks to it."""
+
+        def graph(self, round: int, nodes: int, seed: int) -> nx.Graph:
+            return nx.DiGraph([(0, 1), (0, 2), (0, 3), (1, 0), (2, 3), (3, 2), (2, 1)])
+
+    sim = simulation(algorithm="dsgd", topology=Fan(), **line(1, 2, 3, 4))
+    play(sim, 1)
+    row = 4
+    assert notes(sim).by_node(1, "bytes_up") == {0: 3 * row, 1: row, 2: 2 * row, 3: row}
+    assert notes(sim).by_node(1, "bytes_down") == {0: row, 1: 2 * row, 2: 2 * row, 3: 2 * row}

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from scipy import sparse
 from torch import Tensor
 
+from holdfast.batches import batches_per_epoch
 from holdfast.cohort import Cohort
 from holdfast.component import Component
 from holdfast.errors import InputError
@@ -251,8 +252,7 @@ class LocalTraining(Component):
         """(K,) on how many samples nodes with so many work in a round, each as often as it is passed."""
         if self.local_steps is None:
             return (sizes_K * (self.local_epochs or 1)).astype(np.float64)
-        batch_K = sizes_K if self.batch_size is None else np.minimum(sizes_K, self.batch_size)
-        return (self.local_steps * batch_K).astype(np.float64)
+        return self.local_steps * sizes_K / batches_per_epoch(sizes_K, self.batch_size)
 
     def train(self, cohort: Cohort, x_KD: Tensor, extra_gradient: ExtraGradient | None = None) -> tuple[Tensor, Tensor]:
         """The (K, D) rows after local training and their (K,) losses."""

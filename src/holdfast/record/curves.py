@@ -38,7 +38,7 @@ _LONGEST_END_LABEL = 20
 
 @dataclass(frozen=True)
 class _Line:
-    """One variant's line, finite ``y`` over ``x``, and the band ``low`` to ``high`` over ``band_x``."""
+    """One variant's line, finite ``y`` over ``x``, and (4, S) ``band`` over ``band_x``: least, low, high, greatest."""
 
     variant: str
     index: int
@@ -46,8 +46,7 @@ class _Line:
     y: FloatArray
     cut: bool
     band_x: FloatArray
-    low: FloatArray
-    high: FloatArray
+    band: FloatArray
 
 
 def has_curve(run: Run, metric: str) -> bool:
@@ -113,9 +112,9 @@ def _line(run: Run, variant: str, metric: str, cost: str | None) -> _Line | None
         return rounds_R.astype(np.float64) if costs_R is None else costs_R
 
     x_R, y_R = place(series.rounds[finite_R]), series.values[finite_R]
-    rounds_S, low_S, high_S = _band(run, variant, metric)
+    rounds_S, band_4S = _band(run, variant, metric)
     cut = run.diverged(variant) or not finite_R.all()
-    return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), low_S, high_S)
+    return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), band_4S)
 
 
 def _front(axes: Axes, run: Run, best: Front | None, size: float, lines: list[_Line], theme: Theme) -> None:
@@ -130,16 +129,16 @@ def _front(axes: Axes, run: Run, best: Front | None, size: float, lines: list[_L
         staircase(axes, best.costs[kept_P] / size, best.values[kept_P], end, colours, theme)
 
 
-def _band(run: Run, variant: str, metric: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The rounds with two or more honest nodes, and the tenth and ninetieth percentile over them."""
+def _band(run: Run, variant: str, metric: str) -> tuple[FloatArray, FloatArray]:
+    """The rounds with two or more honest nodes, and over them least, tenth and ninetieth percentile, and greatest."""
     series = run.per_node(variant, metric)
     rows = []
     for round, values in series.without(run.byzantine(variant)).by_round() if series is not None else ():
         finite = values[np.isfinite(values)]
         if len(finite) > 1:
-            rows.append((round, *np.percentile(finite, [10, 90])))
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 3).T
-    return columns[0], columns[1], columns[2]
+            rows.append((round, *np.percentile(finite, [0, 10, 90, 100])))
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+    return columns[0], columns[1:]
 
 
 def _spans_decades(metric: str, lines: list[_Line]) -> bool:
@@ -153,7 +152,7 @@ def _scaled(line: _Line, size: float, logarithmic: bool) -> _Line | None:
     """The line in units of a size; without its start at no cost, which a logarithmic axis does not have."""
     least = np.finfo(np.float64).tiny if logarithmic else 0.0
     kept_R, kept_S = line.x >= least, line.band_x >= least
-    band = line.band_x[kept_S] / size, line.low[kept_S], line.high[kept_S]
+    band = line.band_x[kept_S] / size, line.band[:, kept_S]
     kept = _Line(line.variant, line.index, line.x[kept_R] / size, line.y[kept_R], line.cut, *band)
     return kept if kept_R.any() else None
 
@@ -161,7 +160,10 @@ def _scaled(line: _Line, size: float, logarithmic: bool) -> _Line | None:
 def _draw(axes: Axes, line: _Line, theme: Theme, mark_end: bool) -> None:
     colour = theme.colour(line.index)
     if len(line.band_x) > 1:
-        axes.fill_between(line.band_x, line.low, line.high, color=colour, alpha=0.16, linewidth=0)
+        least, low, high, greatest = line.band
+        axes.fill_between(line.band_x, low, high, color=colour, alpha=0.16, linewidth=0)
+        for edge in (least, greatest):
+            axes.plot(line.band_x, edge, color=colour, alpha=0.5, linewidth=0.6, gid="edge", zorder=2)
     few = len(line.x) <= 15
     points: dict[str, Any] = {"marker": "o", "markersize": 3.2} if few else {}
     style = theme.line_style(line.index)
@@ -237,7 +239,7 @@ def _apart(heights: FloatArray, gap: float) -> list[float]:
 
 
 def _legend(axes: Axes, lines: list[_Line], theme: Theme, bold: list[str]) -> None:
-    handles = [handle for handle in axes.lines if handle.get_marker() != "x"]
+    handles = [handle for handle in axes.lines if handle.get_marker() != "x" and handle.get_gid() != "edge"]
     numbers = [str(number) for number in range(len(handles))]
     legend = axes.legend(
         handles, numbers, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=_legend_columns(lines),

@@ -1,14 +1,13 @@
-"""The plots that are no curves: spread over the nodes, class balance, events over time, the graph."""
+"""The plots that are no curves: spread over the nodes, class balance, events over time."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -17,19 +16,16 @@ from matplotlib.ticker import MaxNLocator
 from holdfast.record.run_data import Event, Run
 from holdfast.record.theme import FULL_WIDTH, WIDTH, Theme, dress, literal, new_figure, round_axis
 from holdfast.record.wording import is_share, title
-from holdfast.types import FloatArray, IntArray
+from holdfast.types import FloatArray
 
 __all__ = [
-    "MOST_GRAPH_NODES",
     "balance",
     "event_strip",
-    "graph_picture",
     "has_events",
     "spread",
     "spread_metric",
 ]
 
-MOST_GRAPH_NODES = 100
 _MOST_COLUMNS = 120  # places for events on the time axis; of more rounds, neighbours are added up
 
 
@@ -202,60 +198,4 @@ def _size_legend(figure: Figure, most: int, theme: Theme) -> None:
     figure.legend(
         handles, [str(n) for n in sizes], loc="upper right", ncols=len(sizes), frameon=False, fontsize=9,
         labelcolor=theme.muted, handletextpad=0.1, columnspacing=0.9, borderaxespad=0.1,
-    )  # fmt: skip
-
-
-def graph_picture(nodes: int, edges: list[list[int]], byzantine: list[int], theme: Theme) -> Figure:
-    """Draw who talks to whom; Byzantine nodes are diamonds in another colour."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(nodes))
-    graph.add_edges_from((int(i), int(j)) for i, j in edges)
-    figure = new_figure(theme, WIDTH, 4.6)
-    axes = figure.add_subplot()
-    dress(axes, theme, f"Graph: {nodes} nodes, {graph.number_of_edges()} links", grid="")
-    axes.set_aspect("equal")
-    axes.axis("off")
-    places_N = _places(graph)
-    _draw_links(axes, graph, places_N, theme)
-    _draw_nodes(axes, places_N, np.isin(np.arange(nodes), byzantine), theme)
-    return figure
-
-
-def _places(graph: nx.Graph) -> FloatArray:
-    """(N, 2) where each node is drawn: near its neighbours, or on a circle where everyone is a neighbour."""
-    nodes = graph.number_of_nodes()
-    full = graph.number_of_edges() > 0.35 * nodes * (nodes - 1) / 2
-    layout = nx.circular_layout if nodes < 3 or full or not nx.is_connected(graph) else nx.kamada_kawai_layout
-    places = layout(graph)
-    return np.array([places[node] for node in range(nodes)], dtype=np.float64)
-
-
-def _draw_links(axes: Axes, graph: nx.Graph, places_N: FloatArray, theme: Theme) -> None:
-    ends: IntArray = np.array(list(graph.edges), dtype=np.int64).reshape(-1, 2)
-    dense = len(ends) > 4 * len(places_N)
-    lines = LineCollection(places_N[ends].tolist(), colors=theme.muted, linewidths=0.5 if dense else 0.9)
-    lines.set_alpha(0.35 if dense else 0.6)
-    axes.add_collection(lines)
-
-
-def _draw_nodes(axes: Axes, places_N: FloatArray, lies_N: np.ndarray, theme: Theme) -> None:
-    size = 190 if len(places_N) <= 40 else 70
-    for chosen_N, marker, colour in ((~lies_N, "o", theme.colour(0)), (lies_N, "D", theme.colour(1))):
-        x, y = places_N[chosen_N].T
-        edge: dict[str, Any] = {"edgecolors": theme.background, "linewidths": 1.2}
-        axes.scatter(x, y, s=size, marker=marker, color=colour, zorder=3, **edge)
-    for node, (x, y) in enumerate(places_N if len(places_N) <= 40 else []):
-        axes.text(x, y, str(node), ha="center", va="center", fontsize=7, color=theme.background, zorder=4)
-    if lies_N.any():
-        _node_legend(axes, theme)
-    axes.margins(0.08)
-
-
-def _node_legend(axes: Axes, theme: Theme) -> None:
-    kinds = (("o", theme.colour(0), "honest"), ("D", theme.colour(1), "Byzantine"))
-    dot: dict[str, Any] = {"linestyle": "", "markeredgewidth": 0}
-    handles = [Line2D([], [], marker=m, color=c, label=label, **dot) for m, c, label in kinds]
-    axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2, frameon=False, fontsize=9,
-        labelcolor=theme.ink,
     )  # fmt: skip

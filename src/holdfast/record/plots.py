@@ -11,17 +11,11 @@ from pathlib import Path
 
 from holdfast.record.curves import curve, has_band, has_cost, has_curve
 from holdfast.record.files import safe_name
+from holdfast.record.graph import graph_plots
+from holdfast.record.maps import map_plots
 from holdfast.record.page import Plot, draw
 from holdfast.record.pareto import costs_of, pareto
-from holdfast.record.pictures import (
-    MOST_GRAPH_NODES,
-    balance,
-    event_strip,
-    graph_picture,
-    has_events,
-    spread,
-    spread_metric,
-)
+from holdfast.record.pictures import balance, event_strip, has_events, spread, spread_metric
 from holdfast.record.run_data import Run, load_run
 from holdfast.record.wording import COSTS, compared_by, listed, title
 
@@ -29,6 +23,7 @@ __all__ = ["Plot", "draw_plots", "write_plots"]
 
 
 _MOST_NAMED = 8
+_OF_GRAPHS = ("spectral_gap", "algebraic_connectivity")
 
 
 def write_plots(directory: Path) -> list[Path]:
@@ -64,8 +59,8 @@ def _plots(run: Run) -> Iterator[Plot]:
     of_nodes = spread_metric(run)
     if of_nodes is not None:
         yield Plot("spread_over_nodes", _spread_caption(of_nodes), partial(spread, run, of_nodes))
-    if _has_graph(run):
-        yield _graph_plot(run)
+    yield from graph_plots(run)
+    yield from map_plots(run)
     if run.summary.get("class_counts"):
         yield _balance_plot(run)
     if has_events(run):
@@ -77,27 +72,36 @@ def _curve_metrics(run: Run) -> list[str]:
     """The metrics worth a curve: quality first, then the losses, then what else was measured."""
     recorded = run.metrics()
     tests = [metric for metric in recorded if metric.startswith("test_")]
-    wanted = [compared_by(recorded), "test_loss", "train_loss", *tests, "attack_success", "consensus_error"]
+    wanted = [
+        compared_by(recorded),
+        "test_loss",
+        "train_loss",
+        *tests,
+        "attack_success",
+        "consensus_error",
+        *_OF_GRAPHS,
+    ]
     return [m for m in dict.fromkeys(wanted) if m is not None and m in recorded and has_curve(run, m)]
 
 
 def _curves(run: Run, metric: str) -> Iterator[Plot]:
     caption = f"{title(metric)} after each round.{_notes(run, metric)}"
     yield Plot(f"{safe_name(metric)}_by_round", caption, partial(curve, run, metric, None), pair=True)
-    yield from _over_cost(run, metric, "bytes")
+    if metric not in _OF_GRAPHS:
+        yield from _over_cost(run, metric, "bytes")
 
 
 def _over_cost(run: Run, metric: str, cost: str) -> Iterator[Plot]:
     if not has_cost(run, metric, cost):
         return
-    with_front = metric == compared_by(run.metrics()) and len(run.variants) > 1
+    compared = metric == compared_by(run.metrics()) and len(run.variants) > 1
+    names = pareto(run, metric, cost).variants if compared else []  # none if no variant has become better
     caption = f"{title(metric)} against the {COSTS[cost]} so far."
-    if with_front:
-        names = pareto(run, metric, cost).variants
+    if names:
         caption += (
             f" The broad line is the Pareto front, the best that was reached with at most so much: {_few(names)}."
         )
-    draw = partial(curve, run, metric, cost, with_front=with_front)
+    draw = partial(curve, run, metric, cost, with_front=bool(names))
     yield Plot(f"{safe_name(metric)}_by_{cost}", caption + _notes(run, metric), draw, pair=True)
 
 
@@ -107,7 +111,7 @@ def _few(names: list[str]) -> str:
 
 
 def _notes(run: Run, metric: str) -> str:
-    notes = " The band holds eight in ten of the honest nodes." if has_band(run, metric) else ""
+    notes = " The band holds eight in ten of the honest nodes, thin lines all of them." if has_band(run, metric) else ""
     if any(run.diverged(variant) for variant in run.variants):
         notes += " A cross marks where a variant diverged."
     return notes
@@ -122,21 +126,9 @@ def _spread_caption(metric: str) -> str:
     )
 
 
-def _has_graph(run: Run) -> bool:
-    graph = run.summary.get("graph")
-    return graph is not None and 0 < graph["nodes"] <= MOST_GRAPH_NODES
-
-
-def _graph_plot(run: Run) -> Plot:
-    graph = run.summary["graph"]
-    lies = sorted({node for variant in run.variants for node in run.byzantine(variant)})
-    caption = "Who talks to whom." + (" Diamonds are the Byzantine nodes." if lies else "")
-    return Plot("graph", caption, partial(graph_picture, graph["nodes"], graph["edges"], lies))
-
-
 def _balance_plot(run: Run) -> Plot:
     counts = run.summary["class_counts"]
-    wide = len(counts) > 30 or _has_graph(run)  # beside the spread stands the graph, if there is one
+    wide = len(counts) > 30 or bool(run.summary.get("graphs"))  # beside the spread stands the graph, if there is one
     first = "of the first 100 nodes" if len(counts) == 100 else "node"
     caption = f"How many samples of each class each {first} holds."
     return Plot("class_balance", caption, partial(balance, counts, wide), wide=wide)

@@ -13,11 +13,15 @@
 | ``local_<m>`` | each node's own model, which most algorithms have in common, on its own samples; node rows |
 | ``personal_<m>`` | the same on test samples in the node's class mix; node rows and the honest nodes' mean |
 | ``attack_success`` | how often the model answers what those who poisoned it want |
-| ``consensus_error`` | how far apart the rows are |
+| ``consensus_error`` | how far the rows are from their mean, relative to its norm; also node rows |
+| ``consensus_pairwise`` | the mean distance between two rows, relative to the norm of the rows' mean |
+| ``epoch`` | how often each peer has gone through its samples so far; node rows and the honest nodes' mean |
+| ``spectral_gap``, ``algebraic_connectivity`` | of the round's mixing matrix and graph, if it changes |
 | ``bytes_up``, ``bytes_down`` | payload sent in this round alone, in bytes; node rows and their total |
 | ``header_bytes_up``, ``header_bytes_down`` | the same for everything else that a message carries |
 | ``virtual_seconds`` | how much virtual time has passed since the beginning, in seconds; of a run with a clock |
 | ``speakers`` | how many nodes spoke in this round |
+| ``samples`` | on how many samples all nodes worked in this round, each as often as it was passed forward |
 
 For peer algorithms ``test_*`` exist per node too, and the blank row is their mean over the honest nodes.
 
@@ -28,6 +32,12 @@ few rows; with ``rows`` and ``required``), ``nan_loss``, ``diverged``, ``straggl
 ``process`` and ``why``: ``gone``, ``stalled`` or ``deadline``), ``paused``, ``dropped`` (messages by reason) and
 ``holes`` (with ``chunks``). Any other kind works alike. A detail that is not finite is null, for JSON has no
 word for it.
+
+``predictions/<variant>.npz`` holds ``correct``, (nodes, test samples): which samples each peer's model tells right at
+the end. Of robots that map a flat, ``maps/plan/<variant>.npz`` holds ``density``, (H, W) on a mesh over the plan, 0
+free and 255 wall, ``extent``, the x and y of the plan's last pixel, and ``paths``, (R, P, 2) in pixels;
+``maps/<n>/<variant>.npz`` for n from 00 to 23 holds ``round``, ``maps``, (K, H, W) what each model makes of the mesh,
+and ``places``, (R, 2) where the robots are.
 
 ``eval/<variant>`` tells of each evaluation when it was, see `holdfast.record.evalfile`; TensorBoard's summaries are in
 ``tensorboard/<variant>/``.
@@ -51,7 +61,7 @@ from numpy.typing import ArrayLike
 
 from holdfast.errors import InputError
 from holdfast.record.evalfile import eval_file, eval_line
-from holdfast.record.files import plain
+from holdfast.record.files import plain, safe_name
 from holdfast.record.run_data import EVENTS, HEADER, METRICS, load_run
 from holdfast.record.tensorboard import Scalars
 
@@ -161,6 +171,13 @@ class Recorder:
         line = dict(variant=self.variant, round=int(round), kind=kind, **who, **plain(detail))
         self._files[EVENTS].write(json.dumps(line) + "\n")
         self.events[kind] += 1
+
+    def arrays(self, folder: str, **arrays: ArrayLike) -> None:
+        """Keep arrays in a file of their own, ``<folder>/<variant>.npz``; one that is there is replaced."""
+        path = self._directory / folder / f"{safe_name(self.variant)}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+        np.savez_compressed(path, **named)
 
     def evaluation(self, round: int, metrics: Mapping[str, float]) -> None:
         """Note when the metrics of the whole run were evaluated, and what they were.

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.record.costs import cost_tables
+from holdfast.record.film import SLIDER, SLIDER_DIGEST, shoot
+from holdfast.record.graph import graph_films
+from holdfast.record.maps import map_films
 from holdfast.record.page import picture, write_page
 from holdfast.record.plots import draw_plots
 from holdfast.record.run_data import Run, load_run
@@ -51,6 +54,9 @@ def _page(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
         "rows": [_row(name, told, _metrics(variants), _place(run, name)) for name, told in variants.items()],
         "curves": [picture(plot, run.directory) for plot in plots if plot.pair],
         "pictures": [picture(plot, run.directory) for plot in plots if not plot.pair],
+        "films": [shoot(film, run.directory) for film in (*graph_films(run), *map_films(run))],
+        "slider": SLIDER,
+        "slider_digest": SLIDER_DIGEST,
         "costs": cost_tables(run),
         "kinds": _kinds(variants),
         "variants": list(variants),

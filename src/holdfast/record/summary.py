@@ -7,6 +7,7 @@ It holds ``name``, ``version`` (of Holdfast), ``machine``, and
     - ``rounds``, ``seconds`` (of the rounds, without evaluations), ``parameters``, ``messages``;
     - ``first_round_seconds``, and ``rounds_per_second`` with and ``rounds_per_second_after_first`` without that round;
     - ``final``: metric to its last value;
+    - ``nodes``: metric to ``min``, ``mean`` and ``max`` of the honest nodes' last values, where nodes have their own;
     - ``best``: metric to ``value`` and ``round``; the least for a metric that ends in ``loss`` or ``error``,
       the greatest otherwise; none for what counts bytes, seconds, samples or speakers;
     - ``bytes_up``, ``bytes_down``: all rounds together, in bytes;
@@ -14,7 +15,9 @@ It holds ``name``, ``version`` (of Holdfast), ``machine``, and
     - ``byzantine``: the nodes;
     - ``engine``: how it was computed;
 - ``class_counts``: for each of at most 100 nodes how many samples of each class it holds, or null;
-- ``graph``: ``nodes``, and ``edges`` as pairs, or null;
+- ``graphs``: of each graph between peers ``variants``, which use it, ``topology``, ``nodes``, whether it is
+  ``directed`` and ``changes``; of one that does not change ``spectral_gap`` and ``algebraic_connectivity``, up to 1000
+  nodes; and ``frames`` up to 100 nodes, each with ``round``, ``edges`` as pairs, and ``places`` in the unit square;
 - ``tradeoff``: what quality cost, or null
     - ``metric``: the one by which variants are compared;
     - ``targets``: a part of the best final value (``0.9``, ``0.95``, ``0.99``) to that value;
@@ -66,7 +69,7 @@ def summarise(directory: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         directory: the run directory.
-        facts: what the files do not know, named as in the summary: ``name``, ``class_counts``, ``graph``, and
+        facts: what the files do not know, named as in the summary: ``name``, ``class_counts``, ``graphs``, and
             for each of the ``variants`` ``status``, ``seconds``, ``parameters``, ``byzantine``, ``engine`` and
             ``messages``.
 
@@ -91,7 +94,7 @@ def derive(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
         "machine": facts.get("machine") or machine(),
         "variants": {v: _variant(run, v, known.get(v, {})) for v in dict.fromkeys([*known, *run.variants])},
         "class_counts": None if counts is None else list(counts)[:_MOST_NODES],
-        "graph": facts.get("graph"),
+        "graphs": facts.get("graphs", []),
         "tradeoff": tradeoff(run),
     }
 
@@ -112,12 +115,22 @@ def _variant(run: Run, variant: str, facts: Mapping[str, Any]) -> dict[str, Any]
     told = {
         "rounds": run.rounds(variant),
         "final": {m: float(s.values[-1]) for m, s in series.items()},
+        "nodes": {m: _spread(run, variant, m) for m in run.node_metrics(variant) if not is_counter(m)},
         "best": {m: found for m, found in best.items() if found is not None},
         "bytes_up": round(run.total(variant, "bytes_up")),
         "bytes_down": round(run.total(variant, "bytes_down")),
         "events": dict(Counter(event.kind for event in run.events if event.variant == variant)),
     }
     return {**_UNKNOWN, "byzantine": run.byzantine(variant), **facts, **told}
+
+
+def _spread(run: Run, variant: str, metric: str) -> dict[str, float]:
+    """The least, the mean and the greatest of the honest nodes' last values."""
+    series = run.per_node(variant, metric)
+    assert series is not None
+    honest = series.without(run.byzantine(variant))
+    values = (honest if len(honest.rounds) else series).last()[2]
+    return {"min": float(values.min()), "mean": float(values.mean()), "max": float(values.max())}
 
 
 def _best(metric: str, series: Series) -> dict[str, float] | None:
@@ -158,7 +171,7 @@ def _readable(summary: dict[str, Any]) -> str:
     """JSON with a line for each thing that is read, but none for each number of a matrix or a graph."""
     parts = []
     for key, value in summary.items():
-        wide = key in ("class_counts", "graph")
+        wide = key in ("class_counts", "graphs")
         text = json.dumps(value, indent=None if wide else 2, allow_nan=False)
         parts.append(f"  {json.dumps(key)}: " + text.replace("\n", "\n  "))
     return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -10,19 +10,22 @@ from torch import Tensor
 
 from holdfast.algorithms import ServerAlgorithm
 from holdfast.cohort import Cohort
+from holdfast.graphs import spectrum
 from holdfast.parts import NodeSide
 from holdfast.prepare import Prepared
 from holdfast.problems.base import accuracy
 from holdfast.record.recorder import Recorder
 from holdfast.types import FloatArray, IntArray
 
-__all__ = ["class_mix", "consensus_distances", "judge_nodes", "measure", "record_nodes"]
+__all__ = ["class_mix", "consensus_distances", "judge_nodes", "measure", "pairwise_distance", "record_nodes"]
 
 LOCAL_UP_TO = 1000
 """Up to how many nodes each is judged by what the model that it uses itself does for it."""
 
 
-def measure(run: Prepared, x_KD: Tensor, round: int, log: Recorder) -> dict[str, float]:
+def measure(
+    run: Prepared, x_KD: Tensor, round: int, log: Recorder, seen_N: FloatArray | None = None
+) -> dict[str, float]:
     """Evaluate the model, or every peer's, and record it.
 
     Args:
@@ -30,6 +33,7 @@ def measure(run: Prepared, x_KD: Tensor, round: int, log: Recorder) -> dict[str,
         x_KD: (1, D) the coordinator's model, or (N, D) the peers'.
         round: how many rounds are done.
         log: where metrics go.
+        seen_N: on how many samples each peer has worked so far.
 
     Returns:
         The metrics of the whole run by name: of peers, the mean over the honest ones.
@@ -44,7 +48,11 @@ def measure(run: Prepared, x_KD: Tensor, round: int, log: Recorder) -> dict[str,
         found |= cohort.judge(x_KD, run.probe, {"attack_success": accuracy})
     if "consensus_error" in run.metrics:
         found["consensus_error"] = consensus_distances(x_KD, judged)
-    whole = {}
+    if "epoch" in run.metrics and seen_N is not None:
+        found["epoch"] = torch.from_numpy(seen_N / run.cohort(nodes, max(1, round)).sizes_K)
+    whole = _of_the_run(run, x_KD, judged, round)
+    for name, value in whole.items():
+        log.metric(round, name, value)
     for name, values_K in found.items():
         if name in run.metrics:
             judged_K = values_K[torch.from_numpy(judged)]
@@ -52,6 +60,16 @@ def measure(run: Prepared, x_KD: Tensor, round: int, log: Recorder) -> dict[str,
             log.metrics(round, name, nodes, values_K.numpy()[: len(nodes)])
             log.metric(round, name, whole[name])
     return whole
+
+
+def _of_the_run(run: Prepared, x_KD: Tensor, judged: IntArray, round: int) -> dict[str, float]:
+    """What is measured of the peers together: how far any two are apart, and the graph where it changes."""
+    found: dict[str, float] = {}
+    if "consensus_pairwise" in run.metrics:
+        found["consensus_pairwise"] = pairwise_distance(x_KD[torch.from_numpy(judged)])
+    if round and {"spectral_gap", "algebraic_connectivity"} & set(run.metrics):
+        found |= spectrum(run.graph(round), run.mixing(round))
+    return {name: value for name, value in found.items() if name in run.metrics}
 
 
 def judge_nodes(run: Prepared, side: NodeSide, nodes_K: IntArray, x_D: Tensor, round: int) -> dict[str, Tensor]:
@@ -142,6 +160,19 @@ def record_nodes(
             whole[name] = float(values[bad if bad.all() else ~bad].mean())
             log.metric(round, name, whole[name])
     return whole
+
+
+def pairwise_distance(x_KD: Tensor) -> float:
+    """The mean distance between two rows, relative to the norm of their mean; 0 of a single row.
+
+    Example:
+        >>> pairwise_distance(torch.tensor([[1.0], [3.0], [5.0]])) == (2 + 2 + 4) / 3 / 3
+        True
+    """
+    mean_D, pairs = x_KD.mean(0), len(x_KD) * (len(x_KD) - 1)
+    apart_KD = x_KD - mean_D  # by the distances alone, whatever the rows have in common
+    total = torch.cdist(apart_KD, apart_KD).double().sum() / mean_D.norm().clamp(min=1e-12)
+    return float(total) / max(1, pairs)
 
 
 def consensus_distances(x_KD: Tensor, judged: IntArray) -> Tensor:

@@ -61,6 +61,9 @@ class PeerRounds(Rounds):
         said, packets = speak(self.run.parts, self.nodes, self.hosts(cohort) if len(running) else [], None)
         if said:
             self._train_loss(round, running, losses(said))
+        samples_K = work_K * self.algorithm.effort(cohort.sizes_K)
+        # Where one machine works for all nodes, each has its share in it.
+        self._worked(round, running, samples_K / max(1, len(running)) if self.algorithm.pools else samples_K)
         W = self.run.weights(round)
         self._send(round, W, packets)
         now = [
@@ -76,7 +79,6 @@ class PeerRounds(Rounds):
             kept = None if kept_K is None else kept_K[here]
             merge_peers(self.run.parts, self.nodes, spoken, heard, sparse.csr_array(links_KS[here]), kept, self.log)
         if self.pace is not None:
-            samples_K = work_K * self.run.effort(running)
             self.pace.together(Work(running, samples_K, self._spent("down", running), self._spent("up", running)))
 
     def models(self) -> Tensor:
@@ -107,6 +109,9 @@ class PeerRounds(Rounds):
         links = sparse.coo_array(W[receivers][:, senders])
         rows, columns, weights = links.row.astype(np.int64), links.col.astype(np.int64), links.data
         keep = (receivers[rows] != senders[columns]) & np.isin(columns, list(newest.values()))
+        for then in np.setdiff1d(sent[columns], [round]).tolist():  # a late row comes to those to whom it was sent
+            those = sent[columns] == then
+            keep[those] &= self.run.weights(then)[receivers[rows[those]], senders[columns[those]]] != 0
         rows, columns, weights = rows[keep], columns[keep], weights[keep]
         arrives = np.ones(len(rows), dtype=bool)
         for then in np.unique(sent[columns]).tolist():

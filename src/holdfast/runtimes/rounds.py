@@ -16,6 +16,7 @@ from holdfast.errors import HoldfastError
 from holdfast.packet import Packet
 from holdfast.prepare import Prepared
 from holdfast.record.recorder import Recorder
+from holdfast.runtimes.keep import keep_maps, keep_predictions
 from holdfast.runtimes.measure import measure
 from holdfast.runtimes.pace import Pace
 from holdfast.runtimes.weather import Weather
@@ -23,7 +24,7 @@ from holdfast.types import BoolArray, FloatArray, IntArray, State
 
 __all__ = ["Rounds", "StoppedError"]
 
-TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers")
+TOTALS = ("bytes_up", "bytes_down", "header_bytes_up", "header_bytes_down", "speakers", "samples")
 """What is added up over the nodes of a round."""
 OUTAGES_UP_TO = 100_000
 """Up to how many nodes every crash and return is an event; above, nobody looks at all nodes in every round."""
@@ -49,6 +50,7 @@ class Rounds(ABC):
         self.totals = Counter[str]()
         self._account = defaultdict[str, list[tuple[IntArray, IntArray]]](list)
         self.messages = 0
+        self.seen_N = np.zeros(run.experiment.nodes if run.peers else 0)
         self.round = 0
 
     def ready(self, round: int) -> None:
@@ -82,7 +84,11 @@ class Rounds(ABC):
 
     def measure(self, round: int, last: bool = False) -> dict[str, float]:
         """Evaluate, record, and hand back the metrics of the whole run."""
-        return measure(self.run, self.models(), round, self.log)
+        x_KD = self.models()
+        keep_maps(self.run, x_KD, round, self.log)
+        if last:
+            keep_predictions(self.run, x_KD, self.log)
+        return measure(self.run, x_KD, round, self.log, self.seen_N)
 
     def diverged(self) -> bool:
         """Whether the model, or every honest peer's, holds a value that is not finite."""
@@ -171,6 +177,12 @@ class Rounds(ABC):
                 np.add.at(spent_N, nodes, counts)
         return spent_N[nodes_K]
 
+    def _worked(self, round: int, nodes_K: IntArray, samples_K: FloatArray) -> None:
+        """Count on how many samples nodes have worked in this round, each as often as it was passed forward."""
+        self.totals["samples"] += int(np.rint(samples_K.sum()))
+        if self.run.peers:
+            self.seen_N[nodes_K] += samples_K
+
     def _record_account(self, round: int) -> None:
         """Record what each node has sent and received in this round, in all."""
         for name, entries in self._account.items():
@@ -192,7 +204,7 @@ class Rounds(ABC):
 
     def state(self) -> State:
         """Everything that the next round depends on, as named tensors."""
-        tensors: State = {"messages": tensor(self.messages), "round": tensor(self.round)}
+        tensors: State = {"messages": tensor(self.messages), "round": tensor(self.round), "seen": tensor(self.seen_N)}
         if self.pace is not None:
             tensors |= {f"pace/{key}": value for key, value in self.pace.state().items()}
         for number, (when, packet) in enumerate(self.transit):
@@ -204,6 +216,7 @@ class Rounds(ABC):
         """Go on from a state."""
         at = {key: value.to(self.run.engine.device) for key, value in tensors.items()}
         self.messages, self.round = int(at["messages"]), int(at["round"])
+        self.seen_N = tensors["seen"].cpu().numpy().copy()
         if self.pace is not None:
             self.pace.restore(below(at, "pace"))
         transit = sorted(grouped(at, "transit").items(), key=lambda item: int(item[0]))

@@ -86,12 +86,14 @@ class StarRounds(Rounds):
         said = Replies(told.nodes_K, work_K, [], told.nodes_K)
         if len(told.nodes_K) or self.waiting:
             said = self.work(round, work_K, told)
+        samples_K = work_K * self.run.effort(told.nodes_K, told.lost)
+        self._worked(round, told.nodes_K, samples_K)
         self._train_loss(round, said.nodes_K, said.losses_K)
         self._note_losses(said)
         arrived = self._upload(round, said.packets)
         self._notices(round, said.silent_K)
         if self.pace is not None:
-            said, arrived = self._let_pass(round, self.pace, work_K, told, said, arrived)
+            said, arrived = self._let_pass(round, self.pace, samples_K, told, said, arrived)
         self._merge(round, said.silent_K, arrived)
         answered = [packet.nodes_K for packet in arrived if packet.round == round]
         acknowledge(self.run.parts, self.server, told, np.concatenate([said.silent_K, *answered]))
@@ -107,14 +109,13 @@ class StarRounds(Rounds):
             self._count("bytes_down", *recover(self.run, self.server, round, gone, self.log))
 
     def _let_pass(
-        self, round: int, pace: Pace, work_K: FloatArray, told: Told, said: Replies, arrived: list[Packet]
+        self, round: int, pace: Pace, samples_K: FloatArray, told: Told, said: Replies, arrived: list[Packet]
     ) -> tuple[Replies, list[Packet]]:
         """Let the round's time pass: what comes of what nodes have said, and when the round does not wait for it."""
         nodes_K = told.nodes_K
         up_K = np.full(len(nodes_K), header_bytes(round, {}))
         for packet in said.packets:
             up_K[np.searchsorted(nodes_K, packet.nodes_K)] = packet.bytes_K + packet.header_bytes
-        samples_K = work_K * self.run.effort(nodes_K, told.lost)
         work = Work(nodes_K, samples_K, told.bytes_K + told.header_K, up_K)
         closed = pace.close(work, arrived, np.isin(nodes_K, said.silent_K))
         for kind, nodes in (("outpaced", closed.late_K), ("away", closed.away_K)):

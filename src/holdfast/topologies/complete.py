@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import networkx as nx
 
-from holdfast.topologies.base import Topology
+from holdfast.topologies.base import Undirected
 
 __all__ = ["Complete"]
 
 
-class Complete(Topology):
+class Complete(Undirected):
     """The complete graph: every node is linked to every other.
 
     Its Metropolis weights are all 1/N, so one mixing is the exact mean.

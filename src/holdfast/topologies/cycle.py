@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import networkx as nx
 
-from holdfast.topologies.base import Topology
+from holdfast.topologies.base import Undirected
 
 __all__ = ["Cycle"]
 
 
-class Cycle(Topology):
+class Cycle(Undirected):
     """A cycle: node i is linked to nodes i - 1 and i + 1, modulo the number of nodes.
 
     Two nodes share one link and a single node has none, since nobody talks to itself.

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from holdfast.errors import InputError
 from holdfast.seeding import uniform
-from holdfast.topologies.base import Topology
+from holdfast.topologies.base import Undirected
 
 __all__ = ["ErdosRenyi"]
 
 
-class ErdosRenyi(Topology):
+class ErdosRenyi(Undirected):
     """A random graph: each pair of nodes is linked with probability p, drawn anew until it is connected.
 
     Attempt a links the pair i < j where u(seed, a, i, j) < p, with u uniform in [0, 1). The first connected

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import networkx as nx
 
-from holdfast.topologies.base import Topology
+from holdfast.topologies.base import Undirected
 
 __all__ = ["Star"]
 
 
-class Star(Topology):
+class Star(Undirected):
     """A star: node 0 in the centre is linked to every other node, and nobody else is linked.
 
     With a coordinator the centre is the coordinator itself; between peers it is node 0.

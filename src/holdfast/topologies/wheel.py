@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import networkx as nx
 
-from holdfast.topologies.base import Topology
+from holdfast.topologies.base import Undirected
 
 __all__ = ["Wheel"]
 
 
-class Wheel(Topology):
+class Wheel(Undirected):
     """A wheel: node 0 in the centre is linked to every other node, and the others form a cycle.
 
     Example:

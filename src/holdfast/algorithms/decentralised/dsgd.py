@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from holdfast.algorithms.base import PeerAlgorithm
+from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
 from holdfast.inbox import PeerInbox
 from holdfast.message import Message
@@ -17,7 +18,7 @@ from holdfast.types import State
 __all__ = ["DSGD"]
 
 
-class DSGD(PeerAlgorithm):
+class DSGD(GradientStep, PeerAlgorithm):
     r"""Decentralised SGD: mix with the neighbours, and step along the own gradient.
 
     Combine then adapt: :math:`x_i^+ = \sum_j W_{ij} x_j - \alpha \nabla f_i(x_i)`; adapt then combine:
@@ -37,8 +38,6 @@ class DSGD(PeerAlgorithm):
     order: Literal["combine_then_adapt", "adapt_then_combine"] = Field(
         "combine_then_adapt", description="whether a node mixes before or after its gradient step"
     )
-    batch_size: int | None = Field(32, ge=1, description="samples in a batch; null takes all samples of the node")
-    clip_norm: float | None = Field(None, gt=0, description="greatest Euclidean norm of a node's gradient")
 
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:
         """The models, the steps to come and the learning rates."""
@@ -47,7 +46,7 @@ class DSGD(PeerAlgorithm):
 
     def local(self, node: State, cohort: Cohort) -> tuple[State, Message]:
         """The gradient at the round's start, and the row to mix."""
-        gradient_KD, losses_K = cohort.gradient(node["x"], batch_size=self.batch_size, clip_norm=self.clip_norm)
+        gradient_KD, losses_K = self.gradient(cohort, node["x"])
         step_KD = cohort.learning_rates(node["lr"]) * gradient_KD
         said_KD = node["x"] if self.order == "combine_then_adapt" else node["x"] - step_KD
         return {**node, "step": step_KD}, Message({"x": said_KD}, cohort.samples(), losses_K)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from holdfast.algorithms.base import ServerAlgorithm
+from holdfast.batches import batches_per_epoch
 from holdfast.cohort import Cohort
 from holdfast.inbox import ServerInbox
 from holdfast.message import Message
@@ -45,9 +45,8 @@ class RobustSGD(ServerAlgorithm):
     l2: float = Field(0.0, ge=0, description="λ of the penalty λΣw²")
 
     def effort(self, sizes_K: IntArray) -> FloatArray:
-        """(K,) the samples of one batch."""
-        batch_K = sizes_K if self.batch_size is None else np.minimum(sizes_K, self.batch_size)
-        return batch_K.astype(np.float64)
+        """(K,) the samples of one batch, the mean of an epoch's."""
+        return sizes_K / batches_per_epoch(sizes_K, self.batch_size)
 
     def local(self, node: State, message: Message, cohort: Cohort) -> tuple[State, Message]:
         """The gradient of one batch."""

@@ -27,7 +27,7 @@ from holdfast.runtimes.network.parcel import manifest_of, packet_of
 from holdfast.runtimes.network.remote import update_form
 from holdfast.runtimes.network.wire import Again, Begin, End, Go, Ready, Told
 from holdfast.runtimes.peers import PeerRounds
-from holdfast.types import IntArray
+from holdfast.types import FloatArray, IntArray
 
 __all__ = ["AHEAD", "LEAD", "PACE", "Report", "Robot", "shown_after"]
 
@@ -138,6 +138,11 @@ class Robot(PeerRounds):
                 self.membership.desk.expect(name, "peer", near, Expectation(self.form, rows))
 
     # ------------------------------------------------------------ a round
+
+    def _worked(self, round: int, nodes_K: IntArray, samples_K: FloatArray) -> None:
+        """Count it, and tell it."""
+        super()._worked(round, nodes_K, samples_K)
+        self.report.metrics(round, "samples", nodes_K, samples_K)
 
     def exchange(self, round: int, packets: Sequence[Packet]) -> Sequence[Packet]:
         """Send what the nodes here say to their neighbours' processes, and wait for what those send."""

@@ -20,7 +20,7 @@ from holdfast.runtimes.network.remote import TICK, Remote
 from holdfast.runtimes.network.robot import AHEAD, LEAD, PACE, shown_after
 from holdfast.runtimes.network.wire import Go, Ready, Told
 from holdfast.runtimes.rounds import TOTALS, StoppedError
-from holdfast.types import IntArray, State
+from holdfast.types import FloatArray, IntArray, State
 
 __all__ = ["Watch"]
 
@@ -144,11 +144,14 @@ class Watch(Remote):
         tales = [self._told.pop(at) for at in sorted(self._told) if at[1] == round]
         self._told = {at: told for at, told in self._told.items() if at[1] > round}
         losses: dict[int, float] = {}
+        worked_N = np.zeros_like(self.seen_N)
         for told in tales:
             mine = set(self.office.crew.members[told.sender].rows_K.tolist())
-            losses |= self._write_one(round, told, mine)
+            losses |= self._write_one(round, told, mine, worked_N)
             self.totals.update({name: told.totals.get(name, 0) for name in TOTALS})
             self._messages[told.sender] = told.totals.get("messages", 0)
+        self.totals["samples"] = 0
+        self._worked(round, self.run.everyone, worked_N)  # of all together, as each process has rounded its own
         self.messages = sum(self._messages.values())
         honest = [losses[node] for node in self.run.honest.tolist() if node in losses]
         if honest:
@@ -156,11 +159,14 @@ class Watch(Remote):
         self.office.desk.forget(round)
         self.log_dropped(round)
 
-    def _write_one(self, round: int, told: Told, mine: set[int]) -> dict[int, float]:
-        """Write down what one process tells of its own nodes; their training losses."""
+    def _write_one(self, round: int, told: Told, mine: set[int], worked_N: FloatArray) -> dict[int, float]:
+        """Write down what one process tells of its own nodes, and on how many samples they worked; their losses."""
         losses: dict[int, float] = {}
         for name, nodes, values in told.metrics:
-            if name in KNOWN and len(nodes) == len(values) and mine.issuperset(nodes) and np.isfinite(values).all():
+            fits = len(nodes) == len(values) and mine.issuperset(nodes) and np.isfinite(values).all()
+            if fits and name == "samples":
+                worked_N[nodes] = values
+            elif fits and name in KNOWN:
                 self.log.metrics(
                     round, name, nodes, values if name == "train_loss" else np.array(values, dtype=np.int64)
                 )

@@ -1,0 +1,1 @@
+"""Robots that measure a floor plan with lidar: the plan, the beams, the paths, and the samples they make."""
