@@ -159,6 +159,31 @@ TABLE = {
         {"problem": {"name": "python_docs", "characters": 20000}, "attack": {"name": "pixel_scale", "nodes": 1}},
         ["attack", "suit inputs of this kind", "pixel_scale"],
     ),
+    "a graph that never connects": (
+        {"algorithm": "dsgd", "topology": {"name": "moving_disk", "radius": 0.001}},
+        ["topology", "be connected, over all rounds"],
+    ),
+    "too few nodes for the robots": (
+        {"problem": "online_density", "algorithm": "dsgd", "topology": "moving_disk", "nodes": 3},
+        ["number of robots of the problem, 7"],
+    ),
+    "fewer paths than robots": (
+        {"problem": {"name": "online_density", "paths": ["a.npy"]}},
+        ["problem.paths", "7 robots"],
+    ),
+    "a window longer than the drive": (
+        {"problem": {"name": "online_density", "window_scans": 200}},
+        ["window_scans", "100 scans"],
+    ),
+    "recovery of what robots forget": (
+        {"problem": "online_density", "nodes": 7, "partition": "label_shards", "recovery": "shard"},
+        ["robots forget"],
+    ),
+    "a penalty of nothing": ({"algorithm": {"name": "dinno", "rho": 0}, "topology": "cycle"}, ["algorithm.rho"]),
+    "one class a node with too many asked": (
+        {"partition": {"name": "label_shards", "classes_per_node": 11}},
+        ["partition.classes_per_node", "at most the 10 classes"],
+    ),
     "local steps that the formula does not know": (
         {"algorithm": {"name": "scaffold", "optimizer": {"name": "adam", "lr": 0.1}}},
         ["algorithm.optimizer", "be sgd", "adam"],
