@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from holdfast.catalogue import Choice
 from holdfast.codecs.base import Codec, Payload
 from holdfast.codecs.top_k import TopK
+from holdfast.codecs.wrapper import Around
 from holdfast.errors import InputError
 from holdfast.seeding import Draws
 from holdfast.types import State
@@ -19,7 +19,7 @@ from holdfast.types import State
 __all__ = ["ErrorFeedback"]
 
 
-class ErrorFeedback(Codec):
+class ErrorFeedback(Around):
     """Adds what the codec inside it has lost so far to what it sends next, so that nothing is lost for good.
 
     y = x + e,  send encode(y),  e ← y - decode(encode(y))
@@ -48,24 +48,11 @@ class ErrorFeedback(Codec):
         (NeurIPS 2018), Algorithm 1.
     """
 
+    remembers: ClassVar[str] = "residual"
+
     codec: Annotated[Codec, Choice(Codec)] = Field(
         default_factory=TopK, description="the codec whose loss is made good, or a list of them"
     )
-
-    @field_validator("codec")
-    @classmethod
-    def _rows_inside(cls, codec: Codec) -> Codec:
-        codec.refuse_differences()
-        return codec
-
-    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Codec:
-        """The codec inside fits these shapes."""
-        return self.model_copy(update={"codec": self.codec.fitted(shapes)})
-
-    def start(self, rows: int, columns: int) -> State:
-        """A (rows, columns) residual of zeros, and what the codec inside remembers, under ``codec.…``."""
-        inner = {f"codec.{name}": value for name, value in self.codec.start(rows, columns).items()}
-        return {"residual": torch.zeros(rows, columns), **inner}
 
     def encode(self, state: State, x_KD: Tensor, draws: Draws) -> tuple[State, Payload]:
         """The new residual (K, D), and the inner codec's payload of x + e.
@@ -73,23 +60,15 @@ class ErrorFeedback(Codec):
         Raises:
             InputError: there is no residual, because another codec of a chain stands before this one.
         """
-        if "residual" not in state:
+        if self.remembers not in state:
             raise InputError("codec", "have error_feedback first", "another codec before it", "Wrap the chain in it.")
-        inner = {n.removeprefix("codec."): value for n, value in state.items() if n.startswith("codec.")}
-        whole_KD = x_KD.float() + state["residual"].to(x_KD.device)
-        inner, payload = self.codec.encode(inner, whole_KD, draws)
-        lost_KD = whole_KD - self.codec.decode(payload)
-        kept = {f"codec.{name}": value for name, value in inner.items()}
-        return {"residual": lost_KD.where(torch.isfinite(lost_KD), 0), **kept}, payload
+        return super().encode(state, x_KD, draws)
 
-    def decode(self, payload: Payload) -> Tensor:
-        """The (K, D) float32 rows, as the codec inside decodes them."""
-        return self.codec.decode(payload)
+    def before(self, x_KD: Tensor, known_KD: Tensor) -> Tensor:
+        """(K, D) x + e."""
+        return x_KD + known_KD
 
-    def template(self, columns: int) -> Payload:
-        """One row's payload, as the codec inside makes it."""
-        return self.codec.template(columns)
-
-    def width(self, columns: int) -> int:
-        """How many values the codec inside leaves."""
-        return self.codec.width(columns)
+    def after(self, sent_KD: Tensor, decoded_KD: Tensor, known_KD: Tensor) -> Tensor:
+        """(K, D) what was lost."""
+        lost_KD = sent_KD - decoded_KD
+        return lost_KD.where(torch.isfinite(lost_KD), 0)
