@@ -16,6 +16,7 @@ from holdfast.batches import BatchTable, batch_table, batches_per_epoch
 from holdfast.data import Data, PerSample
 from holdfast.engines import Batch, Engine
 from holdfast.optimizer import Optimizer, alike
+from holdfast.partitions.shards import Parts
 from holdfast.seeding import address
 from holdfast.training import Objective, Training, train_block
 from holdfast.types import BoolArray, ExtraGradient, FloatArray, IntArray, Rows, State
@@ -75,6 +76,9 @@ class Cohort:
     @property
     def sizes_K(self) -> IntArray:
         """(K,) how many training samples each node has."""
+        own = self.data.shards
+        if isinstance(own, Parts) and self.data.window is None and not self.held:
+            return own.sizes[self.nodes_K]  # a lazy partition tells without drawing them
         return np.array([len(shard) for shard in self.shards], dtype=np.int64)
 
     @cached_property

@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -16,7 +17,7 @@ from pydantic import (
 
 from holdfast.errors import InputError, nearest
 
-__all__ = ["Component", "Settings", "as_input_error"]
+__all__ = ["Component", "Settings", "Shaped", "as_input_error"]
 
 
 class Component(BaseModel):
@@ -71,6 +72,18 @@ Did you mean 'factor'? Known: factor.
     def as_mapping(self) -> dict[str, Any]:
         """The mapping that an experiment file would hold: the name and every hyperparameter."""
         return {"name": self.component_name(), **self.model_dump(mode="json")}
+
+
+class Shaped(Component):
+    """A component that can do better once it knows the tensors of which a row consists, one after the other."""
+
+    _shapes: tuple[tuple[int, ...], ...] = PrivateAttr(())
+
+    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
+        """The same for rows that hold tensors of these shapes."""
+        made = self.model_copy()
+        made._shapes = tuple(shapes)
+        return made
 
 
 class Settings(BaseModel):

@@ -306,7 +306,7 @@ def _parts(experiment: Experiment, engine: Engine, model: nn.Module) -> Parts:
         experiment.aggregator,
         experiment.codec and experiment.codec.fitted(shapes),
         experiment.downlink and experiment.downlink.fitted(shapes),
-        experiment.trigger,
+        experiment.trigger.fitted([engine.layout.shapes[name] for name in engine.layout.parameter_names]),
         attack,
         byzantine,
         initial_D,

@@ -134,9 +134,9 @@ def assign(
         ([0, 1, 2, 3, 4, 5, 6, 7], {1: (3, 2)})
     """
     gone = sorted(node for node in lost if node < len(shards))
-    survivors: IntArray = np.setdiff1d(np.arange(len(shards)), gone)
-    if recovery.kind == "none" or not gone or not len(survivors):
+    if recovery.kind == "none" or not gone or len(gone) == len(shards):
         return Assignment({}, {})
+    survivors: IntArray = np.setdiff1d(np.arange(len(shards)), gone)
     parts = cut(len(survivors)) if recovery.kind == "repartition" else None
     if parts is not None:
         held = {node: np.asarray(part) for node, part in zip(survivors.tolist(), parts, strict=True)}

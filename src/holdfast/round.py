@@ -155,8 +155,7 @@ def _trigger(
         assert isinstance(parts.algorithm, PeerAlgorithm)
         x_KD = parts.algorithm.local_models(node, said)
         reference_KD = last.recall(nodes, lambda new: {"x": parts.initial_D.expand(len(new), -1)})["x"]
-    states, shapes = side.stores["trigger"], [parts.layout.shapes[name] for name in parts.layout.parameter_names]
-    trigger = parts.trigger.fitted(shapes)
+    states, trigger = side.stores["trigger"], parts.trigger
     known = states.recall(nodes, lambda new: trigger.start(parts.initial_D[:p].expand(len(new), -1)))
     if heard is not None and len(heard.orders_K):
         known = {**known, ORDER: heard.orders_K}

@@ -16,7 +16,7 @@ from holdfast.message import Message, header_bytes
 from holdfast.parts import Parts, ServerSide
 from holdfast.recovery import Lost
 from holdfast.seeding import Draws
-from holdfast.types import SERVER, BoolArray, FloatArray, IntArray
+from holdfast.types import SERVER, BoolArray, FloatArray, IntArray, State
 
 __all__ = ["LOST_BYTES", "ORDER_BYTES", "Told", "acknowledge", "first_message", "tell"]
 
@@ -116,7 +116,8 @@ def tell(parts: Parts, side: ServerSide, round: int, nodes_K: IntArray, orders_K
         codec = parts.down(x_D.numel())
         if codec is not None and sent[name].any():
             draws = Draws(parts.seed, f"downlink.{name}", _SELF, round)
-            coded[name], heard[name] = _encode(codec, side, name, x_D, first_message(parts)[name], draws)
+            known = side.downlink.get(name) or _start(parts, codec, name, x_D.numel())
+            side.downlink[name], coded[name], heard[name] = _encode(codec, known, x_D, draws)
             whole[name] = Payload({"values": heard[name].unsqueeze(0)}, x_D.numel())
     current = {name: np.isin(nodes_K, side.holders.get(name, nodes_K)) for name in heard}
     orders_K = np.zeros(0) if orders_K is None else orders_K
@@ -135,15 +136,14 @@ def acknowledge(parts: Parts, side: ServerSide, told: Told, nodes: IntArray) -> 
 _SELF = np.array([SERVER])
 
 
-def _encode(
-    codec: Codec, side: ServerSide, name: str, x_D: Tensor, first_D: Tensor, draws: Draws
-) -> tuple[Payload, Tensor]:
-    """The encoded row, and what the nodes make of it."""
-    known = side.downlink.get(name)
-    if known is None:
-        known = codec.start(1, x_D.numel()) | ({"reference": first_D.unsqueeze(0)} if codec.differences else {})
-    side.downlink[name], payload = codec.encode(known, x_D.unsqueeze(0), draws)
-    decoded_D = codec.decode(payload)[0].to(x_D.device)
-    if codec.differences:
-        decoded_D = side.downlink[name]["reference"][0].to(x_D.device)
-    return payload, decoded_D
+def _start(parts: Parts, codec: Codec, name: str, columns: int) -> State:
+    """What the codec remembers before the first round; differences are to the first broadcast."""
+    first = {"reference": first_message(parts)[name].unsqueeze(0)} if codec.differences else {}
+    return codec.start(1, columns) | first
+
+
+def _encode(codec: Codec, known: State, x_D: Tensor, draws: Draws) -> tuple[State, Payload, Tensor]:
+    """What the codec remembers from now on, the encoded row, and what the nodes make of it."""
+    known, payload = codec.encode(known, x_D.unsqueeze(0), draws)
+    decoded_KD = known["reference"] if codec.differences else codec.decode(payload)
+    return known, payload, decoded_KD[0].to(x_D.device)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isqrt, prod
-from typing import Self
 
 import torch
-from pydantic import PrivateAttr
 from torch import Tensor
 
 from holdfast.codecs.base import Codec, Payload
+from holdfast.component import Shaped
 from holdfast.seeding import Draws
 from holdfast.types import State
 
 __all__ = ["Layers"]
 
 
-class Layers(Codec):
+class Layers(Shaped, Codec):
     """Sends the tensors of a row that are not all 0, whole, and one bit for each tensor that says so; it loses nothing.
 
     For rows of which the trigger `per_layer` sends some tensors only, and for networks with layers that rest. In a run
@@ -37,14 +35,6 @@ class Layers(Codec):
         >>> bool((codec.decode(payload) == x_KD).all())
         True
     """
-
-    _shapes: tuple[tuple[int, ...], ...] = PrivateAttr(())
-
-    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
-        """The codec that knows which columns are which tensor."""
-        made = self.model_copy()
-        made._shapes = tuple(shapes)
-        return made
 
     def _sizes(self, columns: int) -> Tensor:
         """(L,) how many columns each tensor has."""

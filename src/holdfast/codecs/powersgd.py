@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
-from typing import Self
 
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
 from holdfast.codecs.base import Codec, Payload
+from holdfast.component import Shaped
 from holdfast.seeding import Draws
 from holdfast.types import State
 
@@ -51,7 +51,7 @@ class Part:
         return self.rank * (self.m + self.n) if self.rank else self.columns
 
 
-class PowerSGD(Codec):
+class PowerSGD(Shaped, Codec):
     """Sends each matrix of a row as two thin factors, found by one step of power iteration from the last round's.
 
     P = orth(M Q_prev),  Q = Mᵀ P,  decode = P Qᵀ = P Pᵀ M
@@ -81,14 +81,6 @@ class PowerSGD(Codec):
     """
 
     rank: int = Field(2, ge=1, description="r, how many columns each factor has")
-    _shapes: tuple[tuple[int, ...], ...] = PrivateAttr(())
-
-    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
-        """The codec that factors each matrix of such rows apart."""
-        made = self.model_copy()
-        made._shapes = tuple(shapes)
-        return made
-
     def _parts(self, columns: int) -> list[Part]:
         """The parts of a row of that many columns."""
         if sum(map(prod, self._shapes)) == columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -75,7 +76,7 @@ class Shards(Parts):
     def __len__(self) -> int:
         return len(self.starts_N)
 
-    @property
+    @cached_property
     def sizes(self) -> IntArray:
         """(N,) how many samples each node holds."""
         return self.ends_N - self.starts_N

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
+from holdfast.component import Shaped
 from holdfast.triggers.base import Trigger
 from holdfast.types import State
 
 __all__ = ["Divergence"]
 
 
-class Divergence(Trigger):
+class Divergence(Shaped, Trigger):
     r"""A node speaks when its model has left the safe zone around the reference.
 
     node i, in every b-th round: speaks where ‖x_i - r‖² > Δ
@@ -43,17 +43,10 @@ class Divergence(Trigger):
     norm: Literal["vector", "max_tensor"] = Field(
         "vector", description="whose squared length counts: the whole vector's, or the greatest of any one tensor"
     )
-    _shapes: tuple[tuple[int, ...], ...] = PrivateAttr(())
 
     def check(self, nodes: int, rounds: int) -> None:
         """Refuse an interval longer than the run."""
         self._at_most("check_every", rounds)
-
-    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
-        """The trigger that knows which columns are which tensor."""
-        made = self.model_copy()
-        made._shapes = tuple(shapes)
-        return made
 
     def squares(self, change_KD: Tensor) -> Tensor:
         """(K,) the squared lengths of (K, D) rows."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
+from holdfast.component import Shaped
 from holdfast.triggers.base import Trigger
 from holdfast.types import State
 
 __all__ = ["PerLayer"]
 
 
-class PerLayer(Trigger):
+class PerLayer(Shaped, Trigger):
     r"""A node sends a tensor of its model only when that has moved far enough since the node last sent it.
 
     With u the update of a round, or a gradient, and e what has not been sent yet, for each tensor l
@@ -49,14 +49,6 @@ class PerLayer(Trigger):
 
     threshold: float = Field(0.01, ge=0, description="how far a tensor must have moved to be sent")
     relative: bool = Field(True, description="whether the threshold is a multiple of the tensor's own length")
-    _shapes: tuple[tuple[int, ...], ...] = PrivateAttr(())
-
-    def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Self:
-        """The trigger that knows which columns are which tensor."""
-        made = self.model_copy()
-        made._shapes = tuple(shapes)
-        return made
-
     def start(self, x_KD: Tensor) -> State:
         """What has not been sent, and whether there is something to send."""
         nothing_K = torch.zeros(len(x_KD), dtype=torch.bool, device=x_KD.device)

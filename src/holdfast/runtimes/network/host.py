@@ -152,10 +152,10 @@ class Host:
         self.membership.begin(begin)
         if not going_on:
             self._prepare(begin)
+            self._survey()
         assert self.run is not None
         self._expect()
         robot = self._robot(begin) if self.run.peers and not going_on else None
-        self._survey()
         name, instance = self.membership.identity.name, self.membership.instance
         self.membership.say(COORDINATOR, Ready(run=begin.run, sender=name, instance=instance, round=self.round))
         return robot.play_all(self._side) if robot else None
@@ -221,10 +221,10 @@ class Host:
     def _hear(self, arrived: Arrived, nodes_K: IntArray) -> Told:
         """What the own nodes are told; who is sent nothing in a channel has nothing there."""
         assert self.run is not None
-        parts, manifest = self.run.parts, arrived.manifest
+        manifest = arrived.manifest
         for name, payload in arrived.payloads.items():
             self._held[name] = self._decode(name, payload, manifest.phase == "whole")
-        channels = {name: self._held[name] for name in first_message(parts).channels}
+        channels = dict(self._held)
         sent = {name: ~np.isin(manifest.nodes, manifest.missing.get(name, [])) for name in arrived.payloads}
         sent |= {name: np.zeros(len(manifest.nodes), dtype=bool) for name in channels if name not in sent}
         nodes, orders = np.array(manifest.nodes, dtype=np.int64), np.array(manifest.orders)
