@@ -81,6 +81,7 @@ class PowerSGD(Shaped, Codec):
     """
 
     rank: int = Field(2, ge=1, description="r, how many columns each factor has")
+
     def _parts(self, columns: int) -> list[Part]:
         """The parts of a row of that many columns."""
         if sum(map(prod, self._shapes)) == columns:

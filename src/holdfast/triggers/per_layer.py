@@ -49,6 +49,7 @@ class PerLayer(Shaped, Trigger):
 
     threshold: float = Field(0.01, ge=0, description="how far a tensor must have moved to be sent")
     relative: bool = Field(True, description="whether the threshold is a multiple of the tensor's own length")
+
     def start(self, x_KD: Tensor) -> State:
         """What has not been sent, and whether there is something to send."""
         nothing_K = torch.zeros(len(x_KD), dtype=torch.bool, device=x_KD.device)
