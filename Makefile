@@ -48,6 +48,7 @@ bench: install ## run the benchmarks (minutes; a quiet machine)
 	$(BIN)/python benchmarks/aggregation.py
 	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/decentralised.py
 	$(BIN)/python -m benchmarks.network
 
 clean: ## remove everything that make has made

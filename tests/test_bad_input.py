@@ -91,7 +91,7 @@ TABLE = {
     ),
     "a graph too sparse for the rule": (
         {"algorithm": "dsgd", "topology": "cycle", "aggregator": {"name": "median", "f": 2}},
-        ["topology", "median", "2 neighbours"],
+        ["topology", "median", "hears 2"],
     ),
     "a graph for a coordinator": ({"topology": "cycle"}, ["topology", "star", "dsgd"]),
     "a missing data file": ({"problem": "mnist"}, ["mnist", "--data-dir", "download: true"]),
@@ -178,6 +178,26 @@ TABLE = {
     "recovery of what robots forget": (
         {"problem": "online_density", "nodes": 7, "partition": "label_shards", "recovery": "shard"},
         ["robots forget"],
+    ),
+    "a difference to what changes": (
+        {"algorithm": "choco", "topology": "random_matching"},
+        ["topology", "choco", "stay the same"],
+    ),
+    "a dual of what leads one way": (
+        {"algorithm": "dinno", "topology": "exponential"},
+        ["topology", "both ways", "exponential", "push_sum"],
+    ),
+    "weights that differ": (
+        {"algorithm": "extra", "topology": {"name": "star", "weighting": "uniform"}},
+        ["topology.weighting", "extra", "metropolis"],
+    ),
+    "a rule for hermits": (
+        {"algorithm": "solo", "topology": "cycle", "aggregator": "median"},
+        ["aggregator", "solo", "hear nobody"],
+    ),
+    "late shares": (
+        {"algorithm": {"name": "push_sum", "max_staleness": 1}, "topology": "cycle"},
+        ["algorithm.max_staleness", "push_sum"],
     ),
     "a penalty of nothing": ({"algorithm": {"name": "dinno", "rho": 0}, "topology": "cycle"}, ["algorithm.rho"]),
     "one class a node with too many asked": (

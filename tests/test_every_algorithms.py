@@ -21,7 +21,7 @@ from holdfast.tell import tell
 from holdfast.types import State
 
 from .contract import check_component
-from .tiny import QUICKER, Blobs, notes, play, simulation
+from .tiny import SUITED, Blobs, notes, play, simulation
 
 every = pytest.mark.parametrize("name", list(catalogue("algorithms")))
 servers = pytest.mark.parametrize(
@@ -45,7 +45,7 @@ class Alone(Simulation):
 
 
 def fields(name: str, **more: Any) -> dict[str, Any]:
-    algorithm = build(Algorithm, {"name": name, "max_staleness": 1, **QUICKER.get(name, {})})
+    algorithm = build(Algorithm, {"name": name, "max_staleness": 1, **SUITED.get(name, {})})
     topology = "cycle" if isinstance(algorithm, PeerAlgorithm) else "star"
     tiny = {"problem": Blobs(batch_norm=True), "nodes": NODES, "engine": "stacked", "chunk_rows": 8}
     return {"algorithm": algorithm, "topology": topology, "seed": 3, **tiny, **more}
@@ -74,7 +74,8 @@ def test_says_how_late_a_message_may_come(name: str) -> None:
     algorithm = build(Algorithm, name)
     waits = not isinstance(algorithm, ServerAlgorithm) or algorithm.awaits is None
     assert algorithm.max_staleness == (0 if waits else 100)
-    assert build(Algorithm, {"name": name, "max_staleness": 2}).max_staleness == 2
+    if name != "push_sum":  # which refuses it, see tests/algorithms
+        assert build(Algorithm, {"name": name, "max_staleness": 2}).max_staleness == 2
 
 
 @every

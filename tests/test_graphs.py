@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 from holdfast.aggregators import Median
+from holdfast.algorithms import PeerAlgorithm
+from holdfast.algorithms.decentralised.dsgd import DSGD
+from holdfast.algorithms.decentralised.gossip import Gossip
+from holdfast.catalogue import build
 from holdfast.errors import InputError
 from holdfast.graphs import PICTURED_NODES, PICTURED_ROUNDS, SPECTRUM_UP_TO, check_graph, pictured, spectrum
 from holdfast.topologies import Complete, Cycle, Exponential, OnePeerExponential, RandomMatching, Star, Topology
@@ -31,15 +35,17 @@ class OneWay(Topology):
         return nx.path_graph(nodes, create_using=nx.DiGraph)
 
 
-def refused(topology: Topology, rule: Median | None = None, nodes: int = 8, rounds: int = 10) -> str:
+def refused(
+    topology: Topology, rule: Median | None = None, nodes: int = 8, rounds: int = 10, algorithm: str = "dsgd"
+) -> str:
     with pytest.raises(InputError) as caught:
-        check_graph(topology, rule, nodes, 1, rounds)
+        check_graph(topology, build(PeerAlgorithm, algorithm), rule, nodes, 1, rounds)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("topology", [Cycle(), Exponential(), OnePeerExponential(), RandomMatching(), Star()])
 def test_graphs_that_connect_sooner_or_later_are_let_through(topology: Topology) -> None:
-    check_graph(topology, None, 16, seed=1, rounds=1)
+    check_graph(topology, DSGD(), None, 16, seed=1, rounds=1)
 
 
 def test_who_is_never_heard_of_is_a_mistake() -> None:
@@ -50,10 +56,10 @@ def test_who_is_never_heard_of_is_a_mistake() -> None:
 def test_of_a_graph_that_changes_all_rounds_count_and_a_hundred_at_least(rounds: int, meets: bool) -> None:
     # Rounds are looked at in powers of 2, so that 149 rounds take 256 in.
     if meets:
-        check_graph(Meeting(), None, 3, seed=1, rounds=rounds)
+        check_graph(Meeting(), DSGD(), None, 3, seed=1, rounds=rounds)
     else:
         assert "be connected, over all rounds" in refused(Meeting(), nodes=3, rounds=rounds)
-    check_graph(Meeting(comes=64), None, 3, seed=1, rounds=1)
+    check_graph(Meeting(comes=64), DSGD(), None, 3, seed=1, rounds=1)
 
 
 def test_a_neighbourhood_is_whom_a_node_hears() -> None:
@@ -63,7 +69,31 @@ def test_a_neighbourhood_is_whom_a_node_hears() -> None:
         def graph(self, round: int, nodes: int, seed: int) -> nx.Graph:
             return tree
 
-    assert "node 1 has 1 neighbours" in refused(Fixed(), Median(f=1), nodes=3)
+    assert "node 1 hears 1 with dsgd" in refused(Fixed(), Median(f=1), nodes=3)
+
+
+def test_an_algorithm_that_uses_fewer_links_has_smaller_neighbourhoods() -> None:
+    check_graph(Complete(), DSGD(), Median(f=1), 9, seed=1, rounds=1)
+    assert "hears 1 with gossip" in refused(Complete(), Median(f=1), nodes=9, algorithm="gossip")
+    check_graph(Complete(), Gossip(), Median(f=0), 9, seed=1, rounds=1)  # one of them finds no partner
+
+
+@pytest.mark.parametrize("algorithm", ["dinno", "dinno_edges", "prox_pda", "gossip", "extra", "nids"])
+def test_some_algorithms_need_links_that_lead_both_ways(algorithm: str) -> None:
+    assert f"have links that lead both ways for {algorithm}" in refused(Exponential(), algorithm=algorithm)
+    check_graph(Cycle(), build(PeerAlgorithm, algorithm), None, 8, seed=1, rounds=1)
+
+
+@pytest.mark.parametrize("algorithm", ["extra", "nids"])
+def test_some_need_weights_that_are_equal_at_both_ends(algorithm: str) -> None:
+    uneven = Star(weighting="uniform")
+    assert "topology.weighting must weigh a link alike" in refused(uneven, algorithm=algorithm)
+    check_graph(uneven, build(PeerAlgorithm, "dinno"), None, 8, seed=1, rounds=1)
+    check_graph(Star(), build(PeerAlgorithm, algorithm), None, 8, seed=1, rounds=1)
+
+
+def test_choco_keeps_one_sum_for_all_rounds() -> None:
+    assert "stay the same in all rounds for choco" in refused(RandomMatching(), algorithm="choco")
 
 
 def test_the_spectrum_by_hand_and_of_no_giant() -> None:

@@ -85,15 +85,15 @@ SERVER = {**PEERS, "algorithm": "fedavg"}
         ({**PEERS, "topology": Islands()}, "topology must be connected"),
         (
             {**PEERS, "topology": "cycle", "aggregator": {"name": "krum", "f": 1}},
-            "topology must give every node at least 4 neighbours for krum, but 'cycle, in which node 0 has 2",
+            "topology must give every node at least 4 neighbours for krum, but 'cycle, in which node 0 hears 2",
         ),
         (
             {**PEERS, "topology": "wheel", "aggregator": [{"name": "nnm", "f": 1}, {"name": "nna", "f": 2}]},
-            "topology must give every node at least 4 neighbours for nnm and nna, but 'wheel, in which node 1 has 3",
+            "topology must give every node at least 4 neighbours for nnm and nna, but 'wheel, in which node 1 hears 3",
         ),
         (
             {**PEERS, "topology": Turning(), "aggregator": {"name": "median", "f": 3}},
-            "topology must give every node at least 6 neighbours for median, but '.*Turning, in which node 1 has 5",
+            "topology must give every node at least 6 neighbours for median, but '.*Turning, in which node 1 hears 5",
         ),
         ({**SERVER, "metrics": ["test_acuracy"]}, "metrics must be .*Did you mean 'test_accuracy'"),
         ({**SERVER, "metrics": ["consensus_error"]}, "metrics must be among those that apply here"),

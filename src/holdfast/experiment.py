@@ -234,6 +234,9 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     def _check_rule_among_peers(self, rule: Aggregator) -> None:
         *before, last = rule.each()
         name = last.component_name()
+        if not self.algorithm.says:
+            required = f"be null with {self.algorithm.component_name()}, whose nodes hear nobody"
+            raise InputError("aggregator", required, name, "Leave it out, or write aggregator: null in this variant.")
         if rule.trusted_node is not None:
             required = "suit peers, none of whom all the others trust"
             raise InputError("aggregator", required, name, "Leave it out to mix by W, or use nna, say.")

@@ -9,11 +9,12 @@ import numpy as np
 from scipy import sparse
 
 from holdfast.aggregators import Aggregator
+from holdfast.algorithms import PeerAlgorithm
 from holdfast.errors import InputError
 from holdfast.topologies import Topology
 from holdfast.topologies.positions import positions
 from holdfast.topologies.spectrum import algebraic_connectivity, connected, spectral_gap, union
-from holdfast.types import FloatArray
+from holdfast.types import FloatArray, IntArray
 
 __all__ = ["check_graph", "pictured", "spectrum"]
 
@@ -27,34 +28,70 @@ PICTURED_ROUNDS = 24
 """Of a graph that changes, the graphs of at most so many rounds are recorded, for a film."""
 
 
-def check_graph(topology: Topology, rule: Aggregator | None, nodes: int, seed: int, rounds: int) -> None:
-    """Whether all hear of all in the end, and every neighbourhood is large enough for the rule.
+def check_graph(
+    topology: Topology, algorithm: PeerAlgorithm, rule: Aggregator | None, nodes: int, seed: int, rounds: int
+) -> None:
+    """Whether the graph suits the algorithm, all hear of all in the end, and neighbourhoods are large enough.
 
     In a graph that changes, a node may find enough neighbours later, and until then its rounds are skipped; but that
     nobody has enough to begin with is a mistake.
 
     Args:
         topology: who talks to whom.
+        algorithm: what asks for links that lead both ways, say, and may use but some of them.
         rule: what combines the rows of a neighbourhood; ``None`` if they are mixed by weights.
         nodes: how many nodes.
         seed: the experiment's seed.
         rounds: how many rounds are played.
 
     Raises:
-        InputError: the graph is not connected, or a neighbourhood is too small.
+        InputError: it does not, they do not, or a neighbourhood is too small for the rule.
     """
     graph, name = topology.graph(1, nodes, seed), topology.component_name()
+    _check_links(topology, algorithm, topology.weights(graph))
     if not (_meet(topology, nodes, seed, rounds) if topology.changes else connected(graph)):
         remedy = "Use more edges, or another seed."
         raise InputError("topology", "be connected" + ", over all rounds" * topology.changes, name, remedy)
-    degrees = graph.in_degree if graph.is_directed() else graph.degree
-    node, degree = (max if topology.changes else min)(degrees, key=lambda pair: pair[1])
-    if rule is not None and degree + 1 < rule.least:
-        given = f"{name}, in which node {node} has {degree} neighbours"
+    if rule is not None:
+        _check_degrees(topology, algorithm, rule, topology.weights(graph), seed)
+
+
+def _check_links(topology: Topology, algorithm: PeerAlgorithm, W_NN: sparse.csr_array) -> None:
+    """Whether the links of the first round are such as the algorithm needs."""
+    name, given = algorithm.component_name(), topology.component_name()
+    if algorithm.stays and topology.changes:
+        required = f"stay the same in all rounds for {name}, whose nodes keep one sum of what their neighbours told"
+        raise InputError("topology", required, given, "Use cycle, say, or dsgd.")
+    one_way = ((W_NN != 0) != (W_NN != 0).T).nnz
+    if algorithm.needs and one_way:
+        remedy = "Use cycle, say, or push_sum, which is made for links that lead one way."
+        raise InputError("topology", f"have links that lead both ways for {name}", given, remedy)
+    if algorithm.needs == "equal weights" and abs(W_NN - W_NN.T).max() > 1e-9:
+        required = f"weigh a link alike at both ends for {name}"
+        given = f"{given} with weights that differ"
+        raise InputError("topology.weighting", required, given, "Use metropolis, say.")
+
+
+def _check_degrees(
+    topology: Topology, algorithm: PeerAlgorithm, rule: Aggregator, W_NN: sparse.csr_array, seed: int
+) -> None:
+    """Whether neighbourhoods are large enough for the rule: all, or one where they differ from round to round."""
+    degrees_N = _degrees(algorithm.links(W_NN, 1, seed))
+    varies = topology.changes or degrees_N.sum() < _degrees(W_NN).sum()
+    node = int(degrees_N.argmax() if varies else degrees_N.argmin())
+    if degrees_N[node] + 1 < rule.least:
+        name = algorithm.component_name()
+        given = f"{topology.component_name()}, in which node {node} hears {degrees_N[node]} with {name}"
         remedy = "Use a denser graph, a smaller f, or leave aggregator out to mix by W."
         names = " and ".join(stage.component_name() for stage in rule.each())
         required = f"give every node at least {rule.least - 1} neighbours for {names}"
         raise InputError("topology", required, given, remedy)
+
+
+def _degrees(W_NN: sparse.csr_array) -> IntArray:
+    """(N,) how many others each node hears."""
+    degrees_N: IntArray = (W_NN != 0).sum(axis=1) - (W_NN.diagonal() != 0)
+    return degrees_N
 
 
 def _meet(topology: Topology, nodes: int, seed: int, rounds: int) -> bool:

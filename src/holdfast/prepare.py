@@ -277,7 +277,7 @@ def _topology(experiment: Experiment, task: Task) -> Topology:
     if isinstance(task, RobotTask):
         topology = topology.placed(task.places)
     if isinstance(algorithm, PeerAlgorithm):
-        check_graph(topology, experiment.aggregator, experiment.nodes, experiment.seed, experiment.rounds)
+        check_graph(topology, algorithm, experiment.aggregator, experiment.nodes, experiment.seed, experiment.rounds)
         if algorithm.pools and not partition.public:
             required = f"let one process hold all samples for {algorithm.component_name()}"
             remedy = "Use another partition, or leave this algorithm out: it is a baseline on pooled data."

@@ -37,10 +37,6 @@ def test_other_pairs_in_every_round_and_each_link_now_and_then() -> None:
     np.testing.assert_allclose(mean[cycle > 0], mean[0, 1], atol=0.06)
 
 
-def test_links_that_lead_one_way_count_both_ways() -> None:
-    assert pairs(np.array([[1.0, 0.0], [0.5, 0.5]])).tolist() == [[0.5, 0.5], [0.5, 0.5]]
-
-
 def test_pairs_average_and_the_others_step_alone() -> None:
     alpha, x = 0.2, starts()
     sim = simulation(algorithm=Gossip(lr=alpha, batch_size=None), seed=4, **FIELDS)

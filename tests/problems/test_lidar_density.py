@@ -81,6 +81,16 @@ def test_a_path_through_a_wall_is_refused_by_name(flat):
         problem.load(flat)
 
 
+@pytest.mark.parametrize("column", range(195, 205))
+def test_no_wall_is_too_thin_to_be_seen(tmp_path, column):
+    pixels = np.zeros((21, 401, 3), dtype=np.uint8)
+    pixels[:, column : column + 2] = 255
+    image.imsave(tmp_path / "flat.png", pixels)
+    np.save(tmp_path / "line.npy", np.array([[x, 0.0] for x in (-0.9, -0.5, -0.1, 0.3, 0.7, 0.9)]))
+    with pytest.raises(InputError, match=r"line\.npy must stay out of walls"):
+        small(poses="trajectory", image="flat.png", paths=("line.npy",), robots=1).load(tmp_path)
+
+
 def test_a_path_that_leaves_the_map_is_refused_by_name(flat):
     np.save(flat / "loop.npy", 3 * LOOP)
     with pytest.raises(InputError, match=r"loop\.npy must stay on the map"):

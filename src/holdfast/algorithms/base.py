@@ -22,7 +22,9 @@ from holdfast.optimizer import Optimizer
 from holdfast.triggers import Trigger
 from holdfast.types import BoolArray, ExtraGradient, FloatArray, IntArray, State
 
-__all__ = ["Algorithm", "LocalTraining", "PeerAlgorithm", "ServerAlgorithm"]
+__all__ = ["Algorithm", "Links", "LocalTraining", "PeerAlgorithm", "ServerAlgorithm"]
+
+Links = Literal["", "both ways", "equal weights"]
 
 
 class Algorithm(Component):
@@ -188,6 +190,10 @@ class PeerAlgorithm(Algorithm):
     """Whether the columns of `links` add up to 1 and not the rows, so that a sender keeps what it cannot deliver."""
     pools: ClassVar[bool] = False
     """Whether it computes on the samples of all nodes, which one process must hold."""
+    needs: ClassVar[Links] = ""
+    """What its derivation asks of the graph: links that lead both ways, also with equal weights; or nothing."""
+    stays: ClassVar[bool] = False
+    """Whether its derivation asks for the same graph in all rounds."""
 
     def check_trigger(self, trigger: Trigger) -> None:
         """Refuse what needs a coordinator, and parts of a model, which peers could not mix."""

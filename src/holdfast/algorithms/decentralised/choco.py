@@ -39,6 +39,7 @@ class Choco(GradientStep, PeerAlgorithm):
     """
 
     says: ClassVar[tuple[str, ...]] = ("difference",)
+    stays: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate η")
     gamma: float = Field(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.algorithms.base import PeerAlgorithm
+from holdfast.algorithms.base import Links, PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
 from holdfast.inbox import PeerInbox
@@ -49,6 +51,8 @@ class DiNNO(GradientStep, PeerAlgorithm):
         0.0005
     """
 
+    needs: ClassVar[Links] = "both ways"
+
     rho: float = Field(0.5, gt=0, description="the first ρ, the penalty on the links' disagreement")
     rho_scaling: float = Field(1.0003, ge=1, description="s, what ρ is multiplied with in every round")
     primal_iterations: int = Field(2, ge=1, description="B, steps a round")
@@ -56,7 +60,7 @@ class DiNNO(GradientStep, PeerAlgorithm):
         Optimizer(name="adam", lr=0.005), description="the nodes' optimiser of the primal problem, of torch.optim"
     )
     keep_memory: bool = Field(
-        True, description="whether the optimiser goes on from what it remembers of the last round, instead of afresh"
+        False, description="whether the optimiser goes on from what it remembers of the last round, instead of afresh"
     )
 
     def effort(self, sizes_K: IntArray) -> FloatArray:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
 
+from holdfast.algorithms.base import Links
 from holdfast.algorithms.decentralised.dsgd import DSGD
 from holdfast.seeding import uniform
 from holdfast.types import FloatArray, IntArray
@@ -30,10 +33,12 @@ class Gossip(DSGD):
         [[0.5, 0.5], [0.5, 0.5]]
     """
 
+    needs: ClassVar[Links] = "both ways"
+
     def links(self, W_NN: sparse.csr_array, round: int, seed: int) -> sparse.csr_array:
         """The pairs of a round, and everybody's own row."""
         size = W_NN.shape[0]
-        i_E, j_E = sparse.triu(W_NN + W_NN.T, k=1, format="coo").coords
+        i_E, j_E = sparse.triu(W_NN, k=1, format="coo").coords
         i_E, j_E = i_E.astype(np.int64), j_E.astype(np.int64)
         chosen = _matching(i_E, j_E, uniform(seed, "gossip", i_E, j_E, round), size)
         i, j = i_E[chosen], j_E[chosen]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.algorithms.base import PeerAlgorithm
+from holdfast.algorithms.base import Links, PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep, moved
 from holdfast.cohort import Cohort
 from holdfast.inbox import PeerInbox
@@ -36,6 +38,8 @@ class NIDS(GradientStep, PeerAlgorithm):
         >>> NIDS(lr=0.5).lr
         0.5
     """
+
+    needs: ClassVar[Links] = "equal weights"
 
     lr: float = Field(0.1, gt=0, description="the learning rate α")
 

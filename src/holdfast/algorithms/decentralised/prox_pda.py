@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.algorithms.base import PeerAlgorithm
+from holdfast.algorithms.base import Links, PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
 from holdfast.inbox import PeerInbox
@@ -37,6 +39,8 @@ class ProxPDA(GradientStep, PeerAlgorithm):
         >>> ProxPDA(beta=2.0).beta
         2.0
     """
+
+    needs: ClassVar[Links] = "both ways"
 
     beta: float = Field(1.0, gt=0, description="β, the penalty on the links' disagreement")
 

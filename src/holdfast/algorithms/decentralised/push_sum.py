@@ -6,13 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import sparse
 from torch import Tensor
 
 from holdfast.algorithms.base import PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
+from holdfast.errors import InputError
 from holdfast.inbox import PeerInbox
 from holdfast.layout import Layout
 from holdfast.message import Message
@@ -33,7 +34,7 @@ class PushSum(GradientStep, PeerAlgorithm):
 
     z is the model. As the columns of A add up to 1, neither Σx nor Σw is lost in mixing. That holds as well where a
     link fails or is late, a receiver is down or a node keeps silent, for the sender keeps what it does not deliver in
-    the round; so leave `max_staleness` at 0, or what is late counts twice. A loss of which the sender does not know, as
+    the round; so nothing that is late may count, or it would count twice. A loss of which the sender does not know, as
     of a process that is gone, takes of x and w alike, which shifts the mean and no more. A w that a liar makes negative
     counts as nothing. Buffers have no weights: a node takes the mean of those it hears.
 
@@ -50,6 +51,13 @@ class PushSum(GradientStep, PeerAlgorithm):
     pushes: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate α")
+
+    @model_validator(mode="after")
+    def _in_time(self) -> PushSum:
+        if self.max_staleness:
+            remedy = "Leave it out: what is late stays with its sender."
+            raise InputError("max_staleness", "be 0 with push_sum", self.max_staleness, remedy)
+        return self
 
     def widths(self, layout: Layout) -> dict[str, int]:
         """The weight is one number."""

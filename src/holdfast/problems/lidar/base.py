@@ -19,7 +19,7 @@ from holdfast.models.fourier import Fourier
 from holdfast.problems.base import Problem
 from holdfast.problems.files import find
 from holdfast.problems.lidar.floor_plan import FloorPlan, bordered, generate, read
-from holdfast.problems.lidar.paths import evenly, read_path, smooth, spline
+from holdfast.problems.lidar.paths import closely, evenly, read_path, smooth, spline
 from holdfast.problems.lidar.pictures import mesh_places
 from holdfast.problems.lidar.planner import Planner
 from holdfast.problems.lidar.scan import Lidar, Scans
@@ -153,8 +153,9 @@ class MappingProblem(Problem):
     def _from_file(self, plan: FloorPlan, name: str, data_dir: Path | None) -> FloatArray:
         """(P, 2) scans along the spline through the way points of a file."""
         curve = spline(plan.places(read_path(find(name, data_dir))))
-        plan.check_free(name, curve)
-        return evenly(curve, self.scans)
+        poses = evenly(curve, self.scans)
+        plan.check_free(name, np.concatenate([curve, closely(curve), poses]))
+        return poses
 
     def _samples(self, plan: FloorPlan, scans: Scans) -> tuple[Tensor, Tensor]:
         """(S, 2) inputs and (S, 1) densities."""

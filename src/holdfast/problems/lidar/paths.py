@@ -11,7 +11,7 @@ from holdfast.errors import InputError
 from holdfast.problems.lidar.planner import Planner
 from holdfast.types import FloatArray
 
-__all__ = ["evenly", "read_path", "smooth", "spline"]
+__all__ = ["closely", "evenly", "read_path", "smooth", "spline"]
 
 _MOST_POINTS = 100_000
 _DEGREE = 3
@@ -71,6 +71,18 @@ def smooth(planner: Planner, path: FloatArray) -> FloatArray:
         if (planner.clear(curve) >= planner.clearance).all():
             return curve
     return path
+
+
+def closely(path: FloatArray) -> FloatArray:
+    """(m, 2) places along a path of pixels, half a pixel apart at most, so that no wall lies between two.
+
+    Example:
+        >>> closely(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])).tolist()
+        [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.5, 0.0], [2.0, 0.0]]
+    """
+    closed = bool(np.allclose(path[0], path[-1]))
+    length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
+    return evenly(path, int(np.ceil(2 * length)) + (not closed))
 
 
 def evenly(path: FloatArray, poses: int) -> FloatArray:
