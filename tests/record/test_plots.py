@@ -145,6 +145,25 @@ def test_time_and_samples_are_drawn_where_they_were_recorded(tmp_path: Path) -> 
     assert axes.get_xlabel() == "virtual time, in minutes"
 
 
+@pytest.mark.parametrize(("rounds", "half"), [(42, 0), (43, 10)])
+def test_a_long_line_of_training_losses_is_a_moving_average(tmp_path: Path, rounds: int, half: int) -> None:
+    losses = np.random.default_rng(0).random(rounds)
+
+    def write(recorder: Recorder) -> None:
+        for round, loss in enumerate(losses.tolist(), start=1):
+            recorder.metric(round, "train_loss", loss)
+            recorder.metric(round, "test_loss", loss)
+
+    run = fill(tmp_path, write)
+    drawn = {name: curve(run, name, None, LIGHT).axes[0].lines[0].get_ydata() for name in ("train_loss", "test_loss")}
+    assert drawn["test_loss"] == pytest.approx(losses)
+    middle = rounds // 2
+    assert np.asarray(drawn["train_loss"])[middle] == pytest.approx(losses[middle - half : middle + half + 1].mean())
+    captions = {plot.stem: plot.caption for plot in plots._plots(run)}
+    assert ("averages over 21 rounds" in captions["train_loss_by_round"]) == (half > 0)
+    assert "averages" not in captions["test_loss_by_round"]
+
+
 def test_the_caption_names_who_is_on_the_front(tmp_path: Path) -> None:
     captions = {plot.stem: plot.caption for plot in plots._plots(write_two(tmp_path))}
     assert "with at most so much: thrifty and lavish." in captions["test_accuracy_by_bytes"]

@@ -46,7 +46,7 @@ _METRICS = {
     "top1_accuracy": "the same, as test_accuracy",
     "current_epoch": "here how often a node has seen its samples, with fractions; there how often its loader began",
     "mesh_grid_density": "a picture of the report",
-    "train_loss_moving_average": "here the training loss of each round, not its moving average",
+    "train_loss_moving_average": "here the training loss of each round; the report draws its moving average",
 }
 """How metrics here differ from those of the same purpose there."""
 

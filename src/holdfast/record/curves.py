@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import uniform_filter1d
 
 from holdfast.record.pareto import Front, pareto, spent
 from holdfast.record.run_data import Run
@@ -25,12 +26,13 @@ from holdfast.record.theme import (
 from holdfast.record.wording import is_share, title
 from holdfast.types import FloatArray, IntArray
 
-__all__ = ["curve", "has_band", "has_cost", "has_curve"]
+__all__ = ["averaged", "curve", "has_band", "has_cost", "has_curve"]
 
 _DECADES_FROM = 20.0  # from this ratio of the greatest to the least value on, a logarithmic scale tells more
 _HIGHEST = 20.0  # so many times the others' greatest value may a diverged line reach within the plot
 _DEEPEST = 1e-12  # what is smaller beside the greatest value is numerical noise
 _ABSURD = 1e30  # a value beyond is drawn like one that is not finite
+_NOISY, _AVERAGED = ("train_loss",), 21  # each value is of other batches, so that a long line shows their average
 _HEIGHT = 3.6
 _MOST_END_LABELS = 6
 _LONGEST_END_LABEL = 20
@@ -62,6 +64,12 @@ def has_cost(run: Run, metric: str, cost: str) -> bool:
 def has_band(run: Run, metric: str) -> bool:
     """Whether any variant has the metric for single nodes."""
     return any(run.per_node(v, metric) is not None for v in run.variants)
+
+
+def averaged(run: Run, metric: str) -> int:
+    """Over how many values the longest line is averaged; 1 where none is."""
+    longest = max((len(line.y) for line in _lines(run, metric, None)), default=0)
+    return _AVERAGED if metric in _NOISY and longest > 2 * _AVERAGED else 1
 
 
 def curve(run: Run, metric: str, cost: str | None, theme: Theme, with_front: bool = False) -> Figure:
@@ -112,6 +120,8 @@ def _line(run: Run, variant: str, metric: str, cost: str | None) -> _Line | None
         return rounds_R.astype(np.float64) if costs_R is None else costs_R
 
     x_R, y_R = place(series.rounds[finite_R]), series.values[finite_R]
+    if metric in _NOISY and len(y_R) > 2 * _AVERAGED:
+        y_R = uniform_filter1d(y_R, _AVERAGED, mode="nearest")
     rounds_S, band_4S = _band(run, variant, metric)
     cut = run.diverged(variant) or not finite_R.all()
     return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), band_4S)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from holdfast.record.curves import curve, has_band, has_cost, has_curve
+from holdfast.record.curves import averaged, curve, has_band, has_cost, has_curve
 from holdfast.record.files import safe_name
 from holdfast.record.graph import graph_plots
 from holdfast.record.maps import map_plots
@@ -112,6 +112,8 @@ def _few(names: list[str]) -> str:
 
 def _notes(run: Run, metric: str) -> str:
     notes = " The band holds eight in ten of the honest nodes, thin lines all of them." if has_band(run, metric) else ""
+    if averaged(run, metric) > 1:
+        notes += f" Lines are moving averages over {averaged(run, metric)} rounds."
     if any(run.diverged(variant) for variant in run.variants):
         notes += " A cross marks where a variant diverged."
     return notes

@@ -86,7 +86,7 @@ class StarRounds(Rounds):
         said = Replies(told.nodes_K, work_K, [], told.nodes_K)
         if len(told.nodes_K) or self.waiting:
             said = self.work(round, work_K, told)
-        samples_K = work_K * self.run.effort(told.nodes_K, told.lost)
+        samples_K = work_K * self._effort(told, said.packets)
         self._worked(round, told.nodes_K, samples_K)
         self._train_loss(round, said.nodes_K, said.losses_K)
         self._note_losses(said)
@@ -97,6 +97,17 @@ class StarRounds(Rounds):
         self._merge(round, said.silent_K, arrived)
         answered = [packet.nodes_K for packet in arrived if packet.round == round]
         acknowledge(self.run.parts, self.server, told, np.concatenate([said.silent_K, *answered]))
+
+    def _effort(self, told: Told, packets: Sequence[Packet]) -> FloatArray:
+        """(K,) on how many samples nodes work in a round; where they alone know, as their rows say, and 0 without."""
+        if self.run.experiment.partition.public:
+            return self.run.effort(told.nodes_K, told.lost)
+        effort_K = np.zeros(len(told.nodes_K))
+        for packet in packets:
+            packet = packet.rows(np.flatnonzero(np.isin(packet.nodes_K, told.nodes_K)))
+            sizes_M = packet.weights_K.cpu().numpy().astype(np.int64)
+            effort_K[np.searchsorted(told.nodes_K, packet.nodes_K)] = self.run.parts.algorithm.effort(sizes_M)
+        return effort_K
 
     def gone(self, round: int) -> IntArray:
         """The nodes that do not run when a round begins, sorted."""

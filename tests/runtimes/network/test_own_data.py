@@ -37,4 +37,5 @@ def test_each_process_trains_on_what_it_loads(tmp_path: Path) -> None:
         # w ← w + ⅔ ½ (2 - w) + ⅓ ½ (8 - w), from 0: two samples with mean 2 and one of 8
         assert made.play(1)[0, 0] == pytest.approx(2.0)
         assert made.play(1, first=2)[0, 0] == pytest.approx(3.0)
+        assert [made.notes.values[round, "samples", None] for round in (1, 2)] == [3, 3]
     assert torch.equal(made.rounds.run.data.train[1], torch.zeros(1))
