@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.experiment import load, read
+from holdfast.experiment import load
+from holdfast.mapping import read
 from holdfast.sweep.grid import load_sweep
 
 FOLDER = Path(__file__).parent.parent / "examples"

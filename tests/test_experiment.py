@@ -11,7 +11,6 @@ from holdfast import Experiment, InputError, load
 from holdfast.aggregators import Krum, Mean, TrimmedMean
 from holdfast.algorithms import FedAvg
 from holdfast.due import NEVER
-from holdfast.experiment import assign
 
 SMALL = {"problem": "digits", "algorithm": "fedavg", "nodes": 6}
 
@@ -83,16 +82,6 @@ def test_overrides_are_yaml_values_at_dotted_paths(tmp_path):
     path = write(tmp_path, "problem: digits\nalgorithm: fedavg\n")
     experiment = load(path, ["algorithm.optimizer.lr=0.05", "aggregator={name: krum, f: 2}", "rounds=7"])
     assert (experiment.algorithm.optimizer.lr, experiment.aggregator, experiment.rounds) == (0.05, Krum(f=2), 7)
-
-
-def test_assign_refuses_to_go_through_a_number():
-    with pytest.raises(InputError, match=r"rounds\.x must go through mappings, which rounds is not"):
-        assign({"rounds": 3}, "rounds.x", 1)
-
-
-def test_a_key_given_twice_is_an_error_and_not_a_silent_loss(tmp_path):
-    with pytest.raises(InputError, match="rounds must be given once"):
-        load(write(tmp_path, "problem: digits\nalgorithm: fedavg\nrounds: 3\nrounds: 4\n"))
 
 
 def test_a_module_beside_the_file_is_found(tmp_path):

@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 
 from holdfast.errors import InputError
-from holdfast.experiment import load, read
+from holdfast.experiment import load
 from holdfast.importers.aggregathor import imported, words
 from holdfast.importers.dynfed import imported as imported_dynfed
 from holdfast.importers.dynfed_csv import table
@@ -21,6 +21,7 @@ from holdfast.importers.nndt import imported as imported_nndt
 from holdfast.launch.coordinate import DEFAULT_ADDRESS, Site, coordinate, go_on
 from holdfast.launch.join import NodeSettings, join
 from holdfast.launch.local import up, up_again
+from holdfast.mapping import read
 from holdfast.record.files import write_atomically
 from holdfast.run import Result
 from holdfast.runtimes.network.identity import make_keys

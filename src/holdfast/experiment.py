@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ from holdfast.component import Component, as_input_error
 from holdfast.due import NEVER
 from holdfast.errors import InputError
 from holdfast.faults import Fault
+from holdfast.mapping import assign, read
 from holdfast.network import Network
 from holdfast.partitions import Partition
 from holdfast.problems import Problem
@@ -38,7 +37,7 @@ from holdfast.recovery import Recovery, by_kind
 from holdfast.topologies import Topology
 from holdfast.triggers import Trigger
 
-__all__ = ["Experiment", "load", "read"]
+__all__ = ["Experiment", "load"]
 
 SOLE_VARIANT = "main"
 
@@ -325,83 +324,6 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
     def as_yaml(self) -> str:
         """The complete experiment as an experiment file."""
         return yaml.safe_dump(self.as_mapping(), sort_keys=False, allow_unicode=True)
-
-
-def assign(mapping: dict[str, Any], path: str, value: object) -> None:
-    """Set a field of a nested mapping by its dotted path; a component given by name alone becomes a mapping.
-
-    Example:
-        >>> settings = {"aggregator": "krum"}
-        >>> assign(settings, "aggregator.f", 2)
-        >>> settings
-        {'aggregator': {'name': 'krum', 'f': 2}}
-    """
-    *parents, last = path.split(".")
-    for parent in parents:
-        inner = mapping.get(parent)
-        if isinstance(inner, str):
-            inner = {"name": inner}
-        if not isinstance(inner, dict):
-            if inner is not None:
-                remedy = f"Set {parent} as a whole."
-                raise InputError(path, f"go through mappings, which {parent} is not", inner, remedy)
-            inner = {}
-        mapping[parent] = inner
-        mapping = inner
-    mapping[last] = copy.deepcopy(value)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as data, in which a key given twice is an error instead of a silent loss."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            line = f"line {node.start_mark.line + 1}"
-            raise InputError(str(key), "be given once", f"{key} twice in the mapping at {line}", "Remove one of them.")
-    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        remedy = "Check the path; `holdfast new FILE` writes a starter file."
-        raise InputError(str(path), "be a readable file", error.strerror, remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "be YAML or JSON", " ".join(str(error).split()), "Mend the syntax.") from error
-    if not isinstance(content, dict):
-        remedy = "`holdfast new FILE` writes a starter file."
-        raise InputError(str(path), "hold a mapping of fields", type(content).__name__, remedy)
-    return content
-
-
-def read(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What a YAML or JSON file holds; modules that it names may stand beside it.
-
-    Args:
-        path: the file.
-        overrides: fields to set, as ``a.b=value`` with the value in YAML.
-
-    Raises:
-        InputError: the file cannot be read, or holds no mapping.
-    """
-    path = Path(path)
-    content = _read(path)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not (key and equals):
-            raise InputError("--set", "look like a.b=value", override, "Write --set algorithm.optimizer.lr=0.05, say.")
-        assign(content, key.strip(), yaml.safe_load(value))
-    for folder in (str(path.parent.resolve()), str(Path.cwd())):
-        if folder not in sys.path:
-            sys.path.append(folder)
-    return {str(key): value for key, value in content.items()}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:

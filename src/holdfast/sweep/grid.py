@@ -18,7 +18,8 @@ import yaml
 from holdfast.aggregators import Aggregator
 from holdfast.catalogue import build
 from holdfast.errors import InputError, nearest
-from holdfast.experiment import Experiment, read
+from holdfast.experiment import Experiment
+from holdfast.mapping import read
 from holdfast.sweep.also import Addition, read_additions
 from holdfast.sweep.axes import Axis, Point, plainly, read_axes
 from holdfast.sweep.place import put

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from holdfast.errors import InputError, nearest
-from holdfast.experiment import _Loader
+from holdfast.mapping import Loader
 from holdfast.record.files import write_atomically
 from holdfast.runtimes.network import certificates
 
@@ -215,7 +215,7 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         """
         content = certificates.read(Path(path))
         try:
-            return msgspec.convert(yaml.load(content, Loader=_Loader), cls)
+            return msgspec.convert(yaml.load(content, Loader=Loader), cls)
         except (yaml.YAMLError, ValueError) as error:
             required, given = "map coordinator to a key, and nodes to names with key and rows", str(error)
             remedy = f"`holdfast keys` writes a {ROSTER}; in one by hand, put what looks like a number in quotes."
