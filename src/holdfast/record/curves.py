@@ -32,7 +32,7 @@ _DECADES_FROM = 20.0  # from this ratio of the greatest to the least value on, a
 _HIGHEST = 20.0  # so many times the others' greatest value may a diverged line reach within the plot
 _DEEPEST = 1e-12  # what is smaller beside the greatest value is numerical noise
 _ABSURD = 1e30  # a value beyond is drawn like one that is not finite
-_NOISY, _AVERAGED = ("train_loss",), 21  # each value is of other batches, so that a long line shows their average
+_NOISY, _AVERAGED = ("train_loss",), 21  # each value is of other batches, so that a long line shows averages
 _HEIGHT = 3.6
 _MOST_END_LABELS = 6
 _LONGEST_END_LABEL = 20
@@ -120,11 +120,17 @@ def _line(run: Run, variant: str, metric: str, cost: str | None) -> _Line | None
         return rounds_R.astype(np.float64) if costs_R is None else costs_R
 
     x_R, y_R = place(series.rounds[finite_R]), series.values[finite_R]
-    if metric in _NOISY and len(y_R) > 2 * _AVERAGED:
-        y_R = uniform_filter1d(y_R, _AVERAGED, mode="nearest")
     rounds_S, band_4S = _band(run, variant, metric)
+    if metric in _NOISY:
+        y_R, band_4S = _averaged(y_R), _averaged(band_4S)
     cut = run.diverged(variant) or not finite_R.all()
     return _Line(variant, run.variants.index(variant), x_R, y_R, cut, place(rounds_S), band_4S)
+
+
+def _averaged(values: FloatArray) -> FloatArray:
+    """(…, R) values, or where there are many their moving averages."""
+    long = values.shape[-1] > 2 * _AVERAGED
+    return uniform_filter1d(values, _AVERAGED) if long else values
 
 
 def _front(axes: Axes, run: Run, best: Front | None, size: float, lines: list[_Line], theme: Theme) -> None:

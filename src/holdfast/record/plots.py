@@ -113,7 +113,7 @@ def _few(names: list[str]) -> str:
 def _notes(run: Run, metric: str) -> str:
     notes = " The band holds eight in ten of the honest nodes, thin lines all of them." if has_band(run, metric) else ""
     if averaged(run, metric) > 1:
-        notes += f" Lines are moving averages over {averaged(run, metric)} rounds."
+        notes += f" All are moving averages over {averaged(run, metric)} rounds."
     if any(run.diverged(variant) for variant in run.variants):
         notes += " A cross marks where a variant diverged."
     return notes
