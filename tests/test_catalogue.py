@@ -206,8 +206,10 @@ def test_a_class_of_ones_own(own: str) -> None:
         ("{}_broken:First", "name", "ZeroDivisionError"),
         ("{}_nowhere:First", "name", "PYTHONPATH"),
         ("{}:Other", "name", "holdfast.aggregators.base.Aggregator"),
-        ("{}:", "name", "AttributeError"),
-        (":First", "name", "ValueError"),
+        ("{}:", "name", "Known: "),
+        (":First", "name", "Known: "),
+        ("{}-x:First", "name", "Known: "),
+        ("{}:First-x", "name", "Known: "),
     ],
 )
 def test_a_class_of_ones_own_that_is_none(own: str, name: str, field: str, remedy: str) -> None:

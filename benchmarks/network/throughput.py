@@ -73,6 +73,7 @@ def _about(round: int) -> Parcel:
     return Parcel(
         run=RUN,
         sender=NODE,
+        to=COORDINATOR,
         phase="update",
         round=round,
         nodes=[0],

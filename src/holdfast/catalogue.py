@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache
@@ -21,7 +22,7 @@ from pydantic_core import core_schema
 from holdfast.component import Component
 from holdfast.errors import InputError, nearest
 
-__all__ = ["FAMILIES", "Choice", "JsonSchema", "build", "catalogue", "lazily"]
+__all__ = ["FAMILIES", "OWN_CLASS", "Choice", "JsonSchema", "build", "catalogue", "lazily"]
 
 FAMILIES = {
     "problems": "holdfast.problems",
@@ -36,6 +37,8 @@ FAMILIES = {
     "faults": "holdfast.faults",
 }
 """Each family and its package."""
+OWN_CLASS = re.compile(r"[\w.]+:\w+")
+"""How a class of one's own is named; a node looks for just these in what a coordinator describes."""
 
 C = TypeVar("C", bound=Component)
 
@@ -107,7 +110,7 @@ def _import_class(name: str, base: type[C]) -> type[C]:
 
 
 def _lookup(family: str, name: object, base: type[C]) -> type[C]:
-    if isinstance(name, str) and ":" in name:
+    if isinstance(name, str) and OWN_CLASS.fullmatch(name):
         return _import_class(name, base)
     known = catalogue(family)
     if not isinstance(name, str) or name not in known:
@@ -197,7 +200,7 @@ class Choice:
 
 
 _OPEN: ContextVar[frozenset[str]] = ContextVar("families whose schema is being written", default=frozenset())
-_OWN_NAME = {"type": "string", "pattern": r"^[\w.]+:\w+$", "description": "your own class, as module:Class"}
+_OWN_NAME = {"type": "string", "pattern": f"^{OWN_CLASS.pattern}$", "description": "your own class, as module:Class"}
 _OWN = {"anyOf": [_OWN_NAME, {"type": "object", "properties": {"name": _OWN_NAME}, "required": ["name"]}]}
 
 

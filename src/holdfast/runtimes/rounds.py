@@ -147,10 +147,10 @@ class Rounds(ABC):
         most = self.run.parts.algorithm.max_staleness
         for packet in packets:
             staleness = round - packet.round
-            kind = "stale" if staleness <= most else "late"
+            kind = "stale" if 0 <= staleness <= most else "late"
             for node in packet.nodes_K.tolist() if staleness else ():
                 self.log.event(round, kind, node, staleness=staleness)
-        return [packet for packet in packets if round - packet.round <= most]
+        return [packet for packet in packets if 0 <= round - packet.round <= most]
 
     # ------------------------------------------------------------ the account
 

@@ -98,8 +98,14 @@ class Wires(list):
 
 
 def outgoing(sent=X, seal=None, signer="alice", **fields):
-    about = {"run": "ab-1", "sender": "alice", "phase": "update", "round": 1, "nodes": [0, 3], "weights": [1.0, 2.0]}
-    about |= {"losses": [0.0, 0.0], "specs": [], "chunk": DATAGRAM if seal else CHUNK, "digests": b""} | fields
+    about = {"run": "ab-1", "sender": "alice", "to": "here", "phase": "update", "round": 1, "nodes": [0, 3]}
+    about |= {
+        "weights": [1.0, 2.0],
+        "losses": [0.0, 0.0],
+        "specs": [],
+        "chunk": DATAGRAM if seal else CHUNK,
+        "digests": b"",
+    } | fields
     return Outgoing.of(WHO[signer], sent, Parcel(**about), seal)
 
 
@@ -286,6 +292,18 @@ def test_datagrams_have_a_while_to_come_after_the_word_that_all_are_sent(office)
     assert office.put[0].holes == 0
 
 
+def test_lengths_that_are_wrong_end_nothing_when_the_rest_is_lost(office):
+    longest = {"x": Payload({"kept": torch.zeros(1, 900)}, 900, {"kept": torch.tensor([900])})}
+    office.expect(longest, seal=SEAL, may_lose=True)
+    flat = {"x": Payload({"kept": torch.ones(900), "kept#": torch.tensor([900, 1], dtype=torch.int32)}, 900)}
+    lies = outgoing(flat, SEAL)
+    specs = [replace(spec, ragged=spec.name == "x.kept") for spec in lies.manifest.specs]
+    office.take(said(replace(lies.manifest, specs=specs)))
+    office.take(frames(lies)[2:])  # all but the first chunk
+    office.all_sent()
+    assert (office.put, office.desk.dropped, office.desk.unfinished()) == ([], {"wrong lengths": 1}, [])
+
+
 def test_sealed_chunks_of_another_key_or_place(office):
     office.expect(seal=SEAL)
     manifest, *chunks = frames(outgoing(seal=SEAL))
@@ -297,10 +315,10 @@ def test_sealed_chunks_of_another_key_or_place(office):
 
 ABOUT = {"run": "ab-1", "instance": "1"}
 ORDERS = [
-    Begin(run="ab-1", sender="alice", variant="v", round=1),
-    Go(run="ab-1", sender="alice", round=1),
-    Ask(run="ab-1", sender="alice", phase="aaaa", round=1, nodes=[]),
-    End(run="ab-1", sender="alice", reason="mine"),
+    Begin(run="ab-1", sender="alice", to="here", variant="v", round=1),
+    Go(run="ab-1", sender="alice", to="here", round=1),
+    Ask(run="ab-1", sender="alice", to="here", phase="aaaa", round=1, nodes=[]),
+    End(run="ab-1", sender="alice", to="here", reason="mine"),
 ]
 DOOR = [
     Hello(**ABOUT, sender="alice", protocol=1, version="", key="0" * 64, clock=0.0, secret="0" * 64),
@@ -318,11 +336,24 @@ def test_a_node_gives_no_orders(office, statement):
     assert office.put == ([own] if statement in ORDERS else [])
 
 
+@pytest.mark.parametrize("statement", ORDERS, ids=lambda s: type(s).__name__)
+def test_an_order_to_another_is_none_when_it_is_passed_on(office, statement):
+    office.take(said(replace(statement, sender=COORDINATOR, to="bob"), COORDINATOR), COORDINATOR)
+    assert (office.put, office.desk.dropped) == ([], {"for another": 1})
+
+
+def test_a_parcel_to_another_takes_nobodys_place(office):
+    office.expect()
+    office.take(frames(outgoing(to="bob"))[:1])
+    office.take(frames(outgoing()))
+    assert (len(office.put), office.desk.dropped) == (1, {"for another": 1})
+
+
 @pytest.mark.parametrize(
     ("run", "taken"), [("ab-1", True), ("ab-2", True), ("ab-10", True), ("cd-1", True), ("ab", False), ("ab-0", False)]
 )
 def test_the_next_run_begins_and_an_earlier_one_does_not(office, run, taken):
-    office.take(said(Begin(run=run, sender=COORDINATOR, variant="v", round=0), COORDINATOR), COORDINATOR)
+    office.take(said(Begin(run=run, sender=COORDINATOR, to="here", variant="v", round=0), COORDINATOR), COORDINATOR)
     assert bool(office.put) is taken
 
 
@@ -368,7 +399,7 @@ def test_a_parcel_may_begin_anew(office):
 
 
 def test_a_run_of_another_coordinator_must_be_that_of_the_one_joined(office):
-    begin = Begin(run="cd-1", sender=COORDINATOR, variant="main", round=0)
+    begin = Begin(run="cd-1", sender=COORDINATOR, to="here", variant="main", round=0)
     office.desk.scope = "ef"
     office.take(said(begin, COORDINATOR), COORDINATOR)
     office.desk.scope = "cd"

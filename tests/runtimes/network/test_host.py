@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from holdfast.errors import InputError
-from holdfast.runtimes.network.host import check_sight
+from holdfast.runtimes.network.host import check_sight, trusted
 
 from ...spies import SpyAttack, SpyColluders, SpyOmniscient
 from ...tiny import Blobs, prepare
@@ -36,3 +38,14 @@ def test_an_attack_sees_no_further_than_its_process(attack: SpyAttack, rows: lis
         assert works in error.value.remedy
     for needs_more in ("alie", "ipm", "mimic"):
         assert needs_more not in error.value.remedy
+
+
+@pytest.mark.parametrize("name", ["{}:Own", "{}:", "{}:a-b", "{}-b:Own", " {}:Own", "{}:Own ", "{}:Own:Own", "{}:O\n"])
+def test_nothing_is_imported_on_a_coordinators_word(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("evil_side", "evil_side-b", " evil_side"):
+        (tmp_path / f"{module}.py").write_text("import sys\nsys.evil_side = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with pytest.raises(InputError):
+        trusted({"algorithm": "fedavg", "problem": {"name": name.format("evil_side")}})
+    assert not hasattr(sys, "evil_side")

@@ -71,8 +71,17 @@ class Mallory:
     def parcel(self, payloads=None, **changes):
         """An update of node 1 in round 2, as its process would send it, but for these changes."""
         payloads = {"update": Payload({"values": torch.full((1, 1), 1e6)}, 1)} if payloads is None else payloads
-        about = {"run": self.made.office.run, "sender": "node-1", "phase": "update", "round": 2, "nodes": [1]}
-        about |= {"weights": [1.0], "losses": [0.0], "specs": [], "chunk": CHUNK, "digests": b"", **changes}
+        about = {"run": self.made.office.run, "sender": "node-1", "to": COORDINATOR, "phase": "update"}
+        about |= {
+            "round": 2,
+            "nodes": [1],
+            "weights": [1.0],
+            "losses": [0.0],
+            "specs": [],
+            "chunk": CHUNK,
+            "digests": b"",
+            **changes,
+        }
         return Outgoing.of(self.identity, payloads, Parcel(**about))
 
     def announce(self, name, **changes):
@@ -135,7 +144,7 @@ def test_an_outsider_changes_nothing(tmp_path, gates):
             m.say(COORDINATOR, "node-1", CHUNKS, chunk[:-1])
             m.say(COORDINATOR, "node-1", CHUNKS, framed("update", 2, 0, chunk[-3:]))  # in place of the right one
             m.say(COORDINATOR, "node-1", CHUNKS, framed("update", 2, 2**32 - 1, b"more"))
-            for order in (End(run=made.office.run, sender=COORDINATOR, reason="mine"), *orders(made)):
+            for order in (End(run=made.office.run, sender=COORDINATOR, to="node-1", reason="mine"), *orders(made)):
                 m.say("node-1", COORDINATOR, STATEMENTS, sealed(m.identity, order))
             m.knock()
             m.knock(sender=COORDINATOR)
@@ -154,8 +163,8 @@ def test_an_outsider_changes_nothing(tmp_path, gates):
 
 def orders(made):
     """What only the coordinator may say."""
-    yield Begin(run="f" * 16 + "-1", sender=COORDINATOR, variant="main", round=0)
-    yield Go(run=made.office.run, sender=COORDINATOR, round=1)
+    yield Begin(run="f" * 16 + "-1", sender=COORDINATOR, to="node-1", variant="main", round=0)
+    yield Go(run=made.office.run, sender=COORDINATOR, to="node-1", round=1)
 
 
 def flood(made, m):
@@ -198,7 +207,7 @@ def test_a_member_changes_no_more_than_its_own_row(tmp_path, gates):
             m.announce("node-2", **mine, nodes=[2], weights=[-1.0])
             m.announce("node-1", **{**mine, "sender": "node-1"})
             m.announce_ten_gigabytes("node-2", **mine, nodes=[2])
-            m.say(COORDINATOR, "node-2", STATEMENTS, sealed(own, End(**about, reason="mine")))
+            m.say(COORDINATOR, "node-2", STATEMENTS, sealed(own, End(**about, to=COORDINATOR, reason="mine")))
             good = m.parcel(**mine, nodes=[2], payloads={"update": Payload({"values": torch.ones(1, 1)}, 1)})
             m.say(COORDINATOR, "node-2", STATEMENTS, good.envelope)
             m.say(COORDINATOR, "node-2", CHUNKS, framed("update", 1, 0, bytes(4)))  # not what it announced

@@ -6,10 +6,10 @@ import torch
 
 from holdfast.codecs import Payload
 from holdfast.runtimes.network.desk import AGAIN, CHUNKS, STATEMENTS
-from holdfast.runtimes.network.identity import Identity
+from holdfast.runtimes.network.identity import Identity, verify
 from holdfast.runtimes.network.outgoing import Outgoing
 from holdfast.runtimes.network.seal import Seal
-from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Parcel
+from holdfast.runtimes.network.wire import CHUNK, DATAGRAM, Parcel, opened
 
 ALICE = Identity.fresh("alice")
 
@@ -28,7 +28,9 @@ class Wires:
 
 
 def parcel(seal=None, chunk=DATAGRAM):
-    about = Parcel(run="0", sender="alice", phase="update", round=1, nodes=[0], specs=[], chunk=chunk, digests=b"")
+    about = Parcel(
+        run="0", sender="alice", to="bob", phase="update", round=1, nodes=[0], specs=[], chunk=chunk, digests=b""
+    )
     sent = {"x": Payload({"values": torch.ones(1, 700), "at": torch.arange(400).reshape(1, 400)}, 700)}
     return Outgoing.of(ALICE, sent, about, seal)
 
@@ -82,3 +84,10 @@ def test_who_has_begun_anew_gets_all_of_it_a_few_times():
     for _ in range(10):
         outgoing.repeat(wires, "bob", [])
     assert [kind for _, kind, _ in wires.sent] == [STATEMENTS, CHUNKS, CHUNKS] * AGAIN
+
+
+def test_to_another_recipient_with_a_signature_of_its_own():
+    to_carol = parcel().to("carol", ALICE)
+    said = opened(to_carol.envelope, lambda statement, body, signature: verify(ALICE.public, body, signature))
+    assert said == to_carol.manifest
+    assert (said.to, said.digests) == ("carol", parcel().manifest.digests)

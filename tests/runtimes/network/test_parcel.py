@@ -42,7 +42,9 @@ def payloads(draw, rows=2):
 def manifest_of(sent, chunk=CHUNK, **fields):
     digests = digests_of(chunks_of(tensors_of(sent), chunk))
     about = {"nodes": [0, 3], "weights": [1.0, 2.0], "losses": [0.5, math.nan], "specs": specs_of(sent)}
-    return Parcel(run="0", sender="alice", phase="update", round=1, chunk=chunk, digests=digests, **about | fields)
+    return Parcel(
+        run="0", sender="alice", to="bob", phase="update", round=1, chunk=chunk, digests=digests, **about | fields
+    )
 
 
 def equal(a, b):
@@ -59,7 +61,7 @@ def equal(a, b):
 @given(payloads(), st.sampled_from([8, 24, 64, 80]), st.data())
 def test_any_payloads_in_any_order_with_duplicates(sent, chunk, data):
     chunks = chunks_of(tensors_of(sent), chunk)
-    assembly = Assembly(manifest_of(sent, chunk))
+    assembly = Assembly(manifest_of(sent, chunk), form_of(sent))
     for n in data.draw(st.permutations([*range(len(chunks)), *range(0, len(chunks), 2)])):
         assembly.accept(n, bytes(chunks[n]))
     assert assembly.complete
@@ -116,7 +118,7 @@ LONGEST = {"x": Payload({"kept": torch.zeros(1, 9)}, 9, {"kept": torch.tensor([9
 
 
 def received(sent, manifest=None):
-    assembly = Assembly(manifest or manifest_of(sent))
+    assembly = Assembly(manifest or manifest_of(sent), form_of(LONGEST))
     for n, chunk in enumerate(chunks_of(tensors_of(sent))):
         assembly.accept(n, bytes(chunk))
     return assembly.payloads()
@@ -142,9 +144,16 @@ def test_ragged_rows_of_any_lengths(lengths):
     assert torch.equal(found.tensors["kept"], kept[:, : max(lengths)])
 
 
-@pytest.mark.parametrize("lengths", [[4, 1], [5, -1], [0, 0], [-4, 8], [2**31 - 1, -(2**31) + 5]])
-def test_lengths_that_are_not_those_of_the_rows(lengths):
-    flat = {"x": Payload({"kept": torch.ones(4), "kept#": torch.tensor(lengths, dtype=torch.int32)}, 9)}
+@pytest.mark.parametrize(
+    ("length", "lengths"),
+    [
+        *[(4, lengths) for lengths in ([4, 1], [5, -1], [0, 0], [-4, 8], [2**31 - 1, -(2**31) + 5])],
+        (10, [10, 0]),  # as many as two rows may have, and one has them all
+        (18, [0, 18]),
+    ],
+)
+def test_lengths_that_are_not_those_of_the_rows(length, lengths):
+    flat = {"x": Payload({"kept": torch.ones(length), "kept#": torch.tensor(lengths, dtype=torch.int32)}, 9)}
     specs = [replace(spec, ragged=spec.name == "x.kept") for spec in specs_of(flat)]
     with pytest.raises(MessageError, match="wrong lengths"):
         received(flat, manifest_of(flat, specs=specs))
@@ -168,7 +177,7 @@ def test_a_broadcast_may_leave_channels_out():
 
 def test_chunks_that_do_not_belong():
     chunks = chunks_of(tensors_of(ONE), 16)
-    assembly = Assembly(manifest_of(ONE, 16))
+    assembly = Assembly(manifest_of(ONE, 16), form_of(ONE))
     for index, content in [(-1, b""), (2, b""), (2**40, b"")]:
         with pytest.raises(MessageError, match="no such chunk"):
             assembly.accept(index, content)
@@ -181,7 +190,7 @@ def test_chunks_that_do_not_belong():
 def test_holes_are_nan_exactly_where_chunks_are_missing():
     sent = {"x": Payload({"values": torch.arange(1.0, 13).reshape(2, 6), "at": torch.arange(8).reshape(2, 4)}, 6)}
     chunks = chunks_of(tensors_of(sent), 16)
-    assembly = Assembly(manifest_of(sent, 16), sealed=True)
+    assembly = Assembly(manifest_of(sent, 16), form_of(sent), sealed=True)
     for n in [0, 2, *range(4, len(chunks))]:
         assembly.accept(n, bytes(chunks[n]))
     assert (assembly.missing(floats=True), assembly.missing(floats=False)) == ([1], [3])
@@ -193,6 +202,6 @@ def test_holes_are_nan_exactly_where_chunks_are_missing():
 
 def test_bytes_that_are_no_truth_values():
     sent = {"x": Payload({"on": torch.tensor([[True, False]])}, 2)}
-    assembly = Assembly(manifest_of(sent), sealed=True)
+    assembly = Assembly(manifest_of(sent), form_of(sent), sealed=True)
     assembly.accept(0, b"\xff\x00")
     assert assembly.payloads()["x"].tensors["on"].view(torch.uint8).tolist() == [[1, 0]]

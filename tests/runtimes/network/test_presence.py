@@ -74,3 +74,13 @@ def test_suspensions_double_up_to_64_and_begin_anew():
     suspension.served()
     suspension.failed(10)
     assert suspension.until == 12
+
+
+def test_a_beat_from_before_the_work_began_says_nothing_of_its_pace():
+    progress = after(1.0, 2.0, 3.0, 4.0)  # intervals of 1
+    progress.start(100.0)
+    progress.beat(5, 5.0)  # read only now
+    assert not progress.stalled(100.5)
+    assert list(progress.intervals) == [1.0] * 4
+    progress.beat(6, 101.0)
+    assert list(progress.intervals) == [1.0] * 5

@@ -68,7 +68,7 @@ def test_processes_report_and_take_over_as_a_simulation_does(tmp_path: Path) -> 
 
 ALICE = Identity.fresh("alice")
 PARCEL = wire.Parcel(
-    run="ab", sender="alice", phase="broadcast", round=3, nodes=[0], specs=[], chunk=wire.CHUNK, digests=b""
+    run="ab", sender="alice", to="bob", phase="broadcast", round=3, nodes=[0], specs=[], chunk=wire.CHUNK, digests=b""
 )
 
 

@@ -13,25 +13,26 @@ from holdfast.runtimes.network.wire import MessageError, opened, sealed
 
 ALICE = Identity.fresh("alice")
 WHO = {"run": "ab-1", "sender": "alice"}
+TO = WHO | {"to": "bob"}
 KEY = "0" * 64
 STATEMENTS = [
-    wire.Parcel(**WHO, phase="update", round=3, nodes=[1, 4], specs=[wire.Spec("x.values", "float32", [2, 5], 5)],
+    wire.Parcel(**TO, phase="update", round=3, nodes=[1, 4], specs=[wire.Spec("x.values", "float32", [2, 5], 5)],
                 chunk=wire.CHUNK, digests=b"d" * 32, weights=[1.0, 2.5], losses=[0.1, float("inf")], silent=[2],
                 silent_losses=[0.3]),
     wire.Hello(**WHO, protocol=1, version="1", instance="cd", key=ALICE.public, clock=1.5, secret=KEY, rows="0-3"),
     wire.Welcome(**WHO, links=wire.Links(peers=True), instance="cd", key=KEY, secret=KEY, rows="0", experiment="{}"),
     wire.Refusal(**WHO, instance="cd", field="f", required="r", given="g", remedy="m"),
-    wire.Begin(**WHO, variant="main", round=0, peers={"bob": wire.Peer(KEY, "0-9")}),
-    wire.Go(**WHO, round=1),
+    wire.Begin(**TO, variant="main", round=0, peers={"bob": wire.Peer(KEY, "0-9")}),
+    wire.Go(**TO, round=1),
     wire.Ready(**WHO, instance="cd", round=1),
     wire.Report(**WHO, instance="cd", nodes=[0, 3], values=b"1234" * 2),
     wire.Sent(**WHO, phase="update", round=1),
-    wire.Ask(**WHO, phase="aaaa", round=1, nodes=[0, 9_999_999]),
+    wire.Ask(**TO, phase="aaaa", round=1, nodes=[0, 9_999_999]),
     wire.Again(**WHO, phase="update", round=1, chunks=[0, 2**53 - 1]),
     wire.Beat(**WHO, instance="cd", count=7),
     wire.Told(**WHO, round=1, metrics=[("a", [1], [0.5])], events=[("e", None, "{}")], totals={"b": 1}),
     wire.Done(**WHO, nodes=[1], metrics={"a": [0.5]}),
-    wire.End(**WHO, reason="over"),
+    wire.End(**TO, reason="over"),
 ]  # fmt: skip
 ENVELOPES = [sealed(ALICE, statement) for statement in STATEMENTS]
 

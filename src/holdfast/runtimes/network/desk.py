@@ -19,6 +19,7 @@ from holdfast.runtimes.network.parcel import Assembly, Form, check
 from holdfast.runtimes.network.seal import Seal
 from holdfast.runtimes.network.wire import (
     MOST_ASKED,
+    Addressed,
     Again,
     Ask,
     Beat,
@@ -107,6 +108,7 @@ class Desk:
         verify: whether a statement's sender signed these bytes so.
         put: where whole parcels and all other statements go.
         again: asks a sender for chunks again.
+        name: the process's.
         run: the run under way; statements of any other are foreign.
         scope: the session of the coordinator to which the next run must belong; any without it.
     """
@@ -191,6 +193,8 @@ class Desk:
             raise MessageError("forged")
         if isinstance(statement, _AT_THE_DOOR) or (isinstance(statement, _ORDERS) and sender != COORDINATOR):
             raise MessageError("not for the sender to say")
+        if isinstance(statement, Addressed) and statement.to != self.name:
+            raise MessageError("for another")
         if isinstance(statement, Beat) and statement.run != self.run:
             return  # of a variant that is over
         if self.run and statement.run != self.run and not (isinstance(statement, Begin) and self._is_next(statement)):
@@ -219,7 +223,7 @@ class Desk:
         rows = 1 if expected.single else len(manifest.nodes)
         check(manifest, expected.form, expected.nodes, rows, expected.seal is not None, partial=expected.single)
         self._all_sent.discard(at)
-        self._open[at] = Assembly(manifest, sealed=expected.seal is not None)
+        self._open[at] = Assembly(manifest, expected.form, sealed=expected.seal is not None)
         for index, content in self._strays.pop(at, ()):
             self._stray_bytes -= STRAY + len(content)
             self._accept(at, index, content)
@@ -297,8 +301,11 @@ class Desk:
             quiet = [at for at in self._all_sent if now > self._touched.get(at, 0.0) + GRACE]
             for at in quiet:
                 self._all_sent.discard(at)
-                if at in self._open:
-                    self._settle(at)
+                try:
+                    if at in self._open:
+                        self._settle(at)
+                except MessageError as rejected:
+                    self.dropped[rejected.reason] += 1
 
     def _settle(self, at: Address) -> None:
         """Ask again for chunks that cannot be done without; where nothing but holes is left, take what there is."""

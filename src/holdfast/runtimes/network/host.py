@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from holdfast.algorithms import ServerAlgorithm
 from holdfast.attacks import Attack
-from holdfast.catalogue import catalogue
+from holdfast.catalogue import OWN_CLASS, catalogue
 from holdfast.checkpoint import digest
 from holdfast.codecs import Payload
 from holdfast.errors import InputError
@@ -273,7 +272,7 @@ class Host:
         packet, chunk = packets[0] if packets else None, DATAGRAM if self._seal else CHUNK
         run, sender = self.membership.desk.run, self.membership.identity.name
         about = replace(
-            manifest_of(packet, run, sender, phase, self.round, chunk),
+            manifest_of(packet, run, sender, COORDINATOR, phase, self.round, chunk),
             silent=[int(node) for spoken in silent for node in spoken.cohort.nodes_K],
             silent_losses=[float(loss) for spoken in silent for loss in spoken.message.losses_K],
         )
@@ -335,9 +334,6 @@ def check_sight(run: Prepared, rows: IntArray) -> None:
         raise InputError("attack", "see no further than the process that it runs in", given, remedy)
 
 
-_CLASS = re.compile(r"[\w.]+:\w+")
-
-
 def foreign_classes(described: Any) -> list[str]:
     """The classes ``module:Class`` that an experiment would import.
 
@@ -349,7 +345,7 @@ def foreign_classes(described: Any) -> list[str]:
         return [name for value in described.values() for name in foreign_classes(value)]
     if isinstance(described, list):
         return [name for value in described for name in foreign_classes(value)]
-    return [described] if isinstance(described, str) and _CLASS.fullmatch(described) else []
+    return [described] if isinstance(described, str) and OWN_CLASS.fullmatch(described) else []
 
 
 def trusted(described: dict[str, Any]) -> Experiment:

@@ -23,10 +23,14 @@ from holdfast.runtimes.network.seal import Seal, agree, fresh_secret, public_hal
 from holdfast.runtimes.network.tray import Request, Tray, ask_through, put_into
 from holdfast.runtimes.network.wire import (
     PROTOCOL,
+    Again,
+    Ask,
     Begin,
+    Go,
     Hello,
     Links,
     MessageError,
+    Parcel,
     Peer,
     Refusal,
     Statement,
@@ -275,6 +279,9 @@ class Membership:
         if isinstance(what, Request):
             self.say(*what)
             return None
+        said = what.manifest if isinstance(what, Arrived) else what
+        if isinstance(said, (Parcel, Go, Ask, Again)) and said.run != self.desk.run:
+            return None  # it lay in the tray when the run began
         return what
 
     def _leave(self) -> None:

@@ -101,6 +101,7 @@ class Office:
         self.secret, self.scope, self.variant, self.round = fresh_secret(), secrets.token_hex(8), "", 0
         self.reason = "the coordinator failed"
         self._lock, self._variants = threading.RLock(), 0
+        self._beats: dict[str, tuple[float, Beat]] = {}
         tls = identity.tls() if identity and identity.folder else None
         self.address = address = address.settled()
         endpoints = self._endpoints(address, tls is not None)
@@ -118,7 +119,7 @@ class Office:
         return [f"{address.endpoint(secure)}?rel=1", f"udp/{address}?rel=0"]
 
     def _open(self) -> None:
-        self.desk = Desk(self.crew.verify, put_into(self.tray), ask_through(self.tray), COORDINATOR)
+        self.desk = Desk(self.crew.verify, self._lay_down, ask_through(self.tray), COORDINATOR)
         self.post = Post(self.session, COORDINATOR, self.scope, self.desk.receive)
         tokens = f"{ROOT}/{self.scope}/alive/*/*"
         self._presence = self.session.liveliness().declare_subscriber(tokens, self._presence_changed, history=True)
@@ -142,6 +143,13 @@ class Office:
             if not member.alive:
                 member.ready = ""
         self.tray.put(Present(name) if member.alive else Absent(name))
+
+    def _lay_down(self, what: Arrived | Statement) -> None:
+        """Lay in the tray what the desk has checked; of signs of life, which take no room there, keep the newest."""
+        if isinstance(what, Beat):
+            self._beats[what.sender] = time.monotonic(), what
+        else:
+            put_into(self.tray)(what)
 
     def _knock(self, query: zenoh.Query) -> None:
         try:
@@ -202,14 +210,15 @@ class Office:
 
     def invite(self, member: Member) -> None:
         """Tell a node which variant is under way."""
-        begin = Begin(run=self.run, sender=COORDINATOR, variant=self.variant, round=self.round, peers=self.crew.peers())
+        about = {"run": self.run, "sender": COORDINATOR, "to": member.name}
+        begin = Begin(**about, variant=self.variant, round=self.round, peers=self.crew.peers())
         self.say(member.name, begin)
 
     def end(self, reason: str) -> None:
         """Tell all nodes that it is over, and give them time to leave."""
         told = [member for member in self.crew.members.values() if member.alive]
         for member in told:
-            self.say(member.name, End(run=self.run, sender=COORDINATOR, reason=reason))
+            self.say(member.name, End(run=self.run, sender=COORDINATOR, to=member.name, reason=reason))
         until = time.monotonic() + LEAVING
         while any(member.alive for member in told) and time.monotonic() < until:
             time.sleep(0.01)
@@ -223,10 +232,12 @@ class Office:
         seal: Seal | None = None,
         **more: Any,
     ) -> Outgoing:
-        """A parcel of the coordinator's; in datagrams where it is sealed; ``more`` is said in its manifest."""
-        about = {"run": self.run, "sender": COORDINATOR, "phase": phase, "round": round, "nodes": nodes, **more}
+        """A parcel of the coordinator's, not addressed yet; in datagrams where sealed; its manifest says ``more``."""
+        about = {"run": self.run, "sender": COORDINATOR, "to": COORDINATOR, "phase": phase, "round": round, **more}
         chunk = DATAGRAM if seal else CHUNK
-        return Outgoing.of(self.identity, payloads, Parcel(**about, specs=[], chunk=chunk, digests=b""), seal)
+        return Outgoing.of(
+            self.identity, payloads, Parcel(**about, nodes=nodes, specs=[], chunk=chunk, digests=b""), seal
+        )
 
     def seal(self, member: Member) -> Seal | None:
         """What opens a node's chunks, where they are sealed."""
@@ -242,23 +253,34 @@ class Office:
         """The next thing that concerns a round; everything about joining and progress is done on the way."""
         self.desk.tend(time.monotonic())
         taken = self.tray.take(timeout)
-        if taken is None:
+        self._note_beats()
+        what = taken[1] if taken else None
+        if what is None or not self._is_of_this_run(what):
             return None
-        now, what = taken
         if isinstance(what, Request):
             self.say(what.recipient, what.again)
             return None
         if isinstance(what, Present) and self.variant:
             self.invite(self.crew.members[what.name])
         member = None if isinstance(what, (Arrived, Absent, Present)) else self.crew.members.get(what.sender)
-        if isinstance(what, Beat) and member is not None and what.instance == member.instance:
-            member.progress.beat(what.count, now)
-            return None
         if isinstance(what, Ready):
             if member is None or what.instance != member.instance or member.ready == what.run or not member.alive:
                 return None
             member.ready = what.run
         return what
+
+    def _note_beats(self) -> None:
+        """Take note of the newest signs of life."""
+        while self._beats:
+            name, (then, beat) = self._beats.popitem()
+            member = self.crew.members.get(name)
+            if member is not None and beat.instance == member.instance and beat.run == self.run:
+                member.progress.beat(beat.count, then)
+
+    def _is_of_this_run(self, what: Arrived | Statement | Absent | Present | Request) -> bool:
+        """Whether something belongs to the run under way; what lay in the tray when that began does not."""
+        said = what.manifest if isinstance(what, Arrived) else what
+        return isinstance(said, (Absent, Present, Request)) or said.run == self.run
 
     def dropped(self) -> Counter[str]:
         """What came and was not as it must be, since the last time, by reason."""

@@ -50,9 +50,10 @@ class Outgoing:
         sent = Sent(run=about.run, sender=about.sender, phase=about.phase, round=about.round)
         return cls(manifest, sealed(signer, manifest), chunks, sealed(signer, sent), seal)
 
-    def to(self, seal: Seal | None) -> Outgoing:
-        """The same for a recipient with another seal."""
-        return replace(self, seal=seal)
+    def to(self, recipient: str, signer: Signer, seal: Seal | None = None) -> Outgoing:
+        """The same for another recipient, with a seal of its own."""
+        manifest = msgspec.structs.replace(self.manifest, to=recipient)
+        return replace(self, manifest=manifest, envelope=sealed(signer, manifest), seal=seal)
 
     def send(self, post: Post, recipient: str, rate: float = math.inf) -> None:
         """Send all of it; sealed chunks that can have holes go in datagrams, so many bytes a second."""

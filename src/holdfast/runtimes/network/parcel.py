@@ -187,15 +187,15 @@ class Assembly:
     Example:
         >>> x = {"x": Payload({"values": torch.ones(1, 3)}, 3)}
         >>> chunks = chunks_of(tensors_of(x))
-        >>> manifest = Parcel(run="0", sender="a", phase="peer", round=1, nodes=[0], specs=specs_of(x), chunk=CHUNK,
-        ...                   digests=digests_of(chunks))
-        >>> assembly = Assembly(manifest)
+        >>> manifest = Parcel(run="0", sender="a", to="b", phase="peer", round=1, nodes=[0], specs=specs_of(x),
+        ...                   chunk=CHUNK, digests=digests_of(chunks))
+        >>> assembly = Assembly(manifest, form_of(x))
         >>> assembly.accept(0, bytes(chunks[0])), assembly.accept(0, bytes(chunks[0])), assembly.complete
         (True, False, True)
     """
 
-    def __init__(self, manifest: Parcel, sealed: bool = False) -> None:
-        self.manifest, self.sealed = manifest, sealed
+    def __init__(self, manifest: Parcel, form: Form, sealed: bool = False) -> None:
+        self.manifest, self.form, self.sealed = manifest, form, sealed
         self.buffers = [np.empty(bytes_of(spec), dtype=np.uint8) for spec in manifest.specs]
         self.arrived = np.zeros(len(self.places), dtype=bool)
         self.left = len(self.places)
@@ -265,15 +265,15 @@ class Assembly:
             payload = found.setdefault(channel, Payload({}, spec.columns))
             if spec.ragged:
                 payload.lengths[name] = tensors[at + 1].long()
-                payload.tensors[name] = _padded(tensors[at], payload.lengths[name])
+                payload.tensors[name] = _padded(tensors[at], payload.lengths[name], self.form[spec.name].shape[0])
             elif not name.endswith(LENGTHS):
                 payload.tensors[name] = tensors[at]
         return found
 
 
-def _padded(flat: Tensor, lengths_K: Tensor) -> Tensor:
-    """The rows that stand one behind the other, (K, greatest length)."""
-    if bool((lengths_K < 0).any()) or int(lengths_K.sum()) != len(flat):
+def _padded(flat: Tensor, lengths_K: Tensor, most: int) -> Tensor:
+    """The rows that stand one behind the other, (K, greatest length), which is refused above what a row may have."""
+    if bool(((lengths_K < 0) | (lengths_K > most)).any()) or int(lengths_K.sum()) != len(flat):
         raise MessageError("wrong lengths")
     width = int(lengths_K.max()) if len(lengths_K) else 0
     padded = flat.new_zeros(len(lengths_K), width)
@@ -287,11 +287,14 @@ def _flat(buffer: NDArray[np.uint8], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(buffer).view(dtype) if len(buffer) else torch.empty(0, dtype=dtype)
 
 
-def manifest_of(packet: Packet | None, run: str, sender: str, phase: str, round: int, chunk: int = CHUNK) -> Parcel:
+def manifest_of(
+    packet: Packet | None, run: str, sender: str, to: str, phase: str, round: int, chunk: int = CHUNK
+) -> Parcel:
     """What a manifest says of a packet, or of there being none; `Outgoing.of` adds the tensors."""
     return Parcel(
         run=run,
         sender=sender,
+        to=to,
         phase=phase,
         round=round,
         nodes=packet.nodes_K.tolist() if packet else [],

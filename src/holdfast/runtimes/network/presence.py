@@ -47,10 +47,12 @@ class Progress:
 
     def beat(self, count: int, now: float) -> None:
         """The node says how much it has done."""
-        if count > self.count:
-            if self.since is not None:  # before it was asked to work there is nothing to measure from
-                self.intervals.append(now - self.since)
-            self.count, self.since = count, now
+        if count <= self.count:
+            return
+        self.count = count
+        if self.since is not None and now >= self.since:  # before it was asked to work there is nothing to measure from
+            self.intervals.append(now - self.since)
+        self.since = now if self.since is None else max(self.since, now)
 
     def bound(self) -> float:
         """Seconds without growth after which the node is suspected."""

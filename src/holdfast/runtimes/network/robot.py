@@ -177,12 +177,12 @@ class Robot(PeerRounds):
         linked = np.unique(sparse.coo_array(W[self._rows_of(name)]).col)
         chosen = [packet.rows(np.flatnonzero(np.isin(packet.nodes_K, linked))) for packet in packets]
         chosen = [packet for packet in chosen if len(packet)]
-        outgoing = self._parcel("peer", round, chosen[0] if chosen else None)
+        outgoing = self._parcel(name, "peer", round, chosen[0] if chosen else None)
         self._outbox.setdefault(("peer", round), {})[name] = outgoing
         outgoing.send(self.membership.post, name)
 
-    def _parcel(self, phase: str, round: int, packet: Packet | None) -> Outgoing:
-        about = manifest_of(packet, self.membership.desk.run, self.membership.identity.name, phase, round)
+    def _parcel(self, to: str, phase: str, round: int, packet: Packet | None) -> Outgoing:
+        about = manifest_of(packet, self.membership.desk.run, self.membership.identity.name, to, phase, round)
         return Outgoing.of(self.membership.identity, packet.payloads if packet else {}, about)
 
     def _collect(self, round: int, waiting: set[str]) -> list[Packet]:
@@ -213,7 +213,7 @@ class Robot(PeerRounds):
                 self.expect(self.round + 1)
                 self._ready()
             case Go():
-                self._go = what.round
+                self._go = max(self._go or 0, what.round)
             case Again():
                 self._send_again(what)
             case End():
@@ -251,7 +251,7 @@ class Robot(PeerRounds):
             x_KD = self.models()
             nan_K = x_KD.new_full((len(self.here),), 0.0)
             packet = Packet(round, self.here, {"x": Payload({"values": x_KD}, x_KD.shape[1])}, nan_K, nan_K)
-            outgoing = self._parcel("models", round, packet)
+            outgoing = self._parcel(COORDINATOR, "models", round, packet)
             self._outbox["models", round] = {COORDINATOR: outgoing}
             outgoing.send(self.membership.post, COORDINATOR)
         run, sender, (metrics, events) = self.membership.desk.run, self.membership.identity.name, self.report.take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -38,10 +39,17 @@ class _Wanted:
     Args:
         member: the process.
         nodes_K: its nodes that were asked.
+        since: when they were.
     """
 
     member: Member
     nodes_K: IntArray
+    since: float = math.inf
+
+    def start(self) -> None:
+        """Work begins."""
+        self.since = time.monotonic()
+        self.member.progress.start(self.since)
 
 
 class RemoteStar(Remote, StarRounds):
@@ -58,6 +66,7 @@ class RemoteStar(Remote, StarRounds):
         width = self.run.survey_width
         self._reports = torch.full((self.run.experiment.nodes if width else 0, width), torch.nan)
         self._surveyed: list[IntArray] = []
+        self._answered_N = np.zeros(self.run.experiment.nodes, dtype=bool)
         self._first: int | None = None
         self._asks = (0, 0)
         self._at_work: dict[str, _Wanted] = {}
@@ -77,8 +86,17 @@ class RemoteStar(Remote, StarRounds):
         self._gather(round)
 
     def step(self, round: int) -> None:
-        """One round, from 1."""
-        super().step(round)
+        """One round, from 1.
+
+        Raises:
+            StoppedError: the user stopped the run meanwhile.
+        """
+        before = self.state()
+        try:
+            super().step(round)
+        except StoppedError:  # nothing of the round shall have happened
+            self.restore(before)
+            raise
         self.office.desk.forget(round + 1 - self.run.parts.algorithm.max_staleness)
         self.log_dropped(round)
 
@@ -109,7 +127,7 @@ class RemoteStar(Remote, StarRounds):
         for w in wanted.values():
             self._expect(w, "update", round)
             self._parcel_for(w).send(self.office.post, w.member.name, self._rate)
-            w.member.progress.start(time.monotonic())
+            w.start()
         arrived = self._collect(round, "update", self._at_work | wanted)
         packets = [packet_of(a.manifest, a.payloads) for a in arrived if a.manifest.nodes]
         self.transit += [(round, packet) for packet in self._stale]
@@ -127,7 +145,7 @@ class RemoteStar(Remote, StarRounds):
         if at not in self._parcels:
             nodes = self._told.nodes_K if alike else told.nodes_K
             self._parcels[at] = self._parcel(told, nodes, names, current, seal)
-        return self._parcels[at].to(seal)
+        return self._parcels[at].to(wanted.member.name, self.office.identity, seal)
 
     def _parcel(
         self, told: Told, nodes_K: IntArray, names: Sequence[str], current: bool, seal: Seal | None
@@ -148,9 +166,9 @@ class RemoteStar(Remote, StarRounds):
         wanted, phase = self._wanted(round, nodes_K), self._next_phase(round)
         for w in wanted.values():
             self._expect(w, phase, round)
-            ask = Ask(run=self.office.run, sender=COORDINATOR, phase=phase, round=round, nodes=w.nodes_K.tolist())
-            self.office.say(w.member.name, ask)
-            w.member.progress.start(time.monotonic())
+            name, about = w.member.name, {"run": self.office.run, "sender": COORDINATOR, "to": w.member.name}
+            self.office.say(name, Ask(**about, phase=phase, round=round, nodes=w.nodes_K.tolist()))
+            w.start()
         return [packet_of(a.manifest, a.payloads) for a in self._collect(round, phase, wanted) if a.manifest.nodes]
 
     def _next_phase(self, round: int) -> str:
@@ -191,26 +209,24 @@ class RemoteStar(Remote, StarRounds):
         self.office.desk.expect(wanted.member.name, phase, round, Expectation(form, nodes, seal, self.holes_allowed))
 
     def _collect(self, round: int, phase: str, wanted: Mapping[str, _Wanted]) -> list[Arrived]:
-        """What comes until all have answered or are suspected, or there is a quorum and the deadline is over."""
+        """What comes until all have answered or are given up, or a buffer is full.
+
+        Raises:
+            StoppedError: the user stopped the run, and the deadline is over.
+        """
         left, arrived = dict(wanted), list[Arrived]()
         deadline = time.monotonic() + self.network.deadline
-        enough = self.network.quorum * sum(len(w.nodes_K) for w in wanted.values())
         while left and not self._buffer_is_full(arrived):
             found = self._handle(self.office.next(TICK), round, left)
             if found is not None and found.manifest.phase == phase and found.manifest.sender in left:
                 arrived.append(found)
                 left.pop(found.manifest.sender).member.suspension.served()
             now = time.monotonic()
-            for name, why in self._suspects(left, now).items():
+            late = self._late(left, now) if self._buffer or self._is_quorum(arrived, wanted) else {}
+            for name, why in (late | self._suspects(left, now)).items():
                 self._give_up(round, left.pop(name), why)
-            if (
-                self._buffer is None
-                and now > deadline
-                and sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived) >= enough
-            ):
-                for w in left.values():
-                    self._give_up(round, w, "deadline")
-                left.clear()
+            if left and self.stopping.is_set() and now > deadline:
+                raise StoppedError("too few answers")
         self._at_work = left if phase == "update" else {}
         return sorted(arrived, key=lambda a: a.manifest.sender)
 
@@ -223,6 +239,15 @@ class RemoteStar(Remote, StarRounds):
         """Whether an asynchronous algorithm has the updates that it waits for, of this round and of earlier ones."""
         come = sum(len(a.manifest.nodes) for a in arrived) + sum(map(len, self._stale))
         return self._buffer is not None and come >= self._buffer
+
+    def _is_quorum(self, arrived: Sequence[Arrived], wanted: Mapping[str, _Wanted]) -> bool:
+        """Whether enough of those that were asked have answered."""
+        come = sum(len(wanted[a.manifest.sender].nodes_K) for a in arrived)
+        return come >= self.network.quorum * sum(len(w.nodes_K) for w in wanted.values())
+
+    def _late(self, left: Mapping[str, _Wanted], now: float) -> dict[str, str]:
+        """Who was asked longer ago than the deadline."""
+        return {name: "deadline" for name, w in left.items() if now > w.since + self.network.deadline}
 
     def _suspects(self, left: Mapping[str, _Wanted], now: float) -> dict[str, str]:
         gone = {name: "gone" for name, w in left.items() if not w.member.alive}
@@ -293,16 +318,20 @@ class RemoteStar(Remote, StarRounds):
         return self._reports
 
     def _note_report(self, report: Report) -> None:
-        """Keep what nodes answer to the survey, if it is their own and of the right length."""
+        """Keep what nodes first answer to the survey, if there is one, and it is theirs and of the right length."""
         member = self.office.crew.members.get(report.sender)
-        width = self._reports.shape[1]
-        own = member is not None and set(report.nodes) <= set(member.rows_K.tolist())
-        if not own or len(report.values) != 4 * width * len(report.nodes):
+        nodes, width = set(report.nodes), self._reports.shape[1]
+        own = member is not None and nodes <= set(member.rows_K.tolist()) and len(nodes) == len(report.nodes)
+        if not own or not width or len(report.values) != 4 * width * len(nodes):
             self.office.desk.dropped["wrong report"] += 1
             return
-        values = np.frombuffer(report.values, dtype="<f4").reshape(len(report.nodes), width)
-        self._reports[report.nodes] = torch.from_numpy(values.copy())
-        self._surveyed.append(np.array(report.nodes, dtype=np.int64))
+        nodes_K = np.array(report.nodes, dtype=np.int64)
+        new_K = ~self._answered_N[nodes_K]
+        if new_K.any():
+            values = np.frombuffer(report.values, dtype="<f4").reshape(len(nodes), width)
+            self._reports[nodes_K[new_K]] = torch.from_numpy(values[new_K])
+            self._surveyed.append(nodes_K[new_K])
+            self._answered_N[nodes_K] = True
 
     # ------------------------------------------------------------ the end
 
@@ -316,7 +345,7 @@ class RemoteStar(Remote, StarRounds):
         final = self.office.parcel("final", round, [], broadcast_payloads(Message({"x": self.models()[0]})))
         waiting = {member.name for member in self.office.crew.present(self.office.run)}
         for name in waiting:
-            final.send(self.office.post, name)
+            final.to(name, self.office.identity).send(self.office.post, name)
         deadline = time.monotonic() + self.network.deadline
         found = defaultdict[str, dict[int, float]](dict)
         while waiting and time.monotonic() < deadline:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,9 +107,17 @@ class Watch(Remote):
         if isinstance(what, Told) and round <= what.round <= round + LEAD + PACE:
             self._told[what.sender, what.round] = what
         elif isinstance(what, Arrived):
-            self._shown[what.manifest.sender, what.manifest.round] = what
+            self._keep(what)
         elif isinstance(what, Ready) and self._begun:
             self._let_in(what.sender, round)
+
+    def _keep(self, arrived: Arrived) -> None:
+        """Keep what a process shows, if it shows the models of all of its nodes."""
+        sender = arrived.manifest.sender
+        if set(arrived.manifest.nodes) == set(self.office.crew.members[sender].rows_K.tolist()):
+            self._shown[sender, arrived.manifest.round] = arrived
+        else:
+            self.office.desk.dropped["missing rows"] += 1
 
     # ------------------------------------------------------------ the beginning
 
@@ -130,12 +141,17 @@ class Watch(Remote):
         """A node is back: the others learn of it, and it goes on where they are."""
         for member in self.office.crew.present(self.office.run):
             self.office.invite(member)
-        latest = max((then for _, then in self._told), default=round - 1)
         self._expect(round - 1)
-        self._go(name, latest)
+        self._go(name, self._reached(name, round))
+
+    def _reached(self, name: str, round: int) -> int:
+        """The round up to which at least half of the others have told of theirs: one alone may say anything."""
+        others = [member.name for member in self.office.crew.present(self.office.run) if member.name != name]
+        last = [max((then for who, then in self._told if who == other), default=round - 1) for other in others]
+        return statistics.median_low(last) if last else round - 1
 
     def _go(self, name: str, round: int) -> None:
-        self.office.say(name, Go(run=self.office.run, sender=COORDINATOR, round=round))
+        self.office.say(name, Go(run=self.office.run, sender=COORDINATOR, to=name, round=round))
 
     # ------------------------------------------------------------ the record
 
@@ -163,16 +179,18 @@ class Watch(Remote):
         """Write down what one process tells of its own nodes, and on how many samples they worked; their losses."""
         losses: dict[int, float] = {}
         for name, nodes, values in told.metrics:
-            fits = len(nodes) == len(values) and mine.issuperset(nodes) and np.isfinite(values).all()
-            if fits and name == "samples":
+            if not (name in KNOWN and mine.issuperset(nodes) and _fit(name, nodes, values)):
+                continue
+            if name == "samples":
                 worked_N[nodes] = values
-            elif fits and name in KNOWN:
-                self.log.metrics(
-                    round, name, nodes, values if name == "train_loss" else np.array(values, dtype=np.int64)
-                )
-                losses |= dict(zip(nodes, values, strict=True)) if name == "train_loss" else {}
+            elif name == "train_loss":
+                self.log.metrics(round, name, nodes, values)
+                losses |= dict(zip(nodes, values, strict=True))
+            else:
+                self.log.metrics(round, name, nodes, np.array(values, dtype=np.int64))
+        everyone = range(self.run.experiment.nodes)
         for kind, node, detail in told.events[: len(KINDS) * len(mine)]:
-            if kind in KINDS:
+            if (kind in OF_OWN and node in mine) or (kind in OF_OTHERS and node in everyone):
                 self.log.event(round, kind, node, **_details(detail))
         return losses
 
@@ -190,6 +208,19 @@ MOST_DETAILS = 1000
 """Characters in the details of an event."""
 KNOWN = {"train_loss", *TOTALS}
 """The metrics that a process may tell of its nodes."""
+MOST_COUNTED = 2**53
+"""Counts from there on are refused: float64 no longer tells neighbours apart."""
+OF_OWN = {"crash", "return", "straggle", "nan_loss", "lost", "skipped"}
+"""The kinds of events that a process may tell of its own nodes."""
+OF_OTHERS = {"late", "stale", "suspected"}
+"""And of those that it hears."""
+
+
+def _fit(name: str, nodes: Sequence[int], values: Sequence[float]) -> bool:
+    """Whether there is one value for each node: a finite loss, or a count."""
+    if len(nodes) != len(values) or len(set(nodes)) < len(nodes):
+        return False
+    return all(math.isfinite(v) if name == "train_loss" else 0 <= v < MOST_COUNTED for v in values)
 
 
 def _details(text: str) -> dict[str, Any]:

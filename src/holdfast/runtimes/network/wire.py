@@ -18,6 +18,7 @@ from holdfast.errors import HoldfastError
 __all__ = [
     "CHUNK",
     "DATAGRAM",
+    "Addressed",
     "Again",
     "Ask",
     "Beat",
@@ -43,7 +44,7 @@ __all__ = [
     "sealed",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 CHUNK = 2**19
 """Bytes in a chunk on a reliable link."""
 DATAGRAM = 1200
@@ -79,6 +80,16 @@ class _Said(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=s
     sender: Name
 
 
+class Addressed(_Said, frozen=True):
+    """What only the process counts for that it names: nobody can pass it on to another.
+
+    Args:
+        to: its name.
+    """
+
+    to: Name
+
+
 class Spec(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     """One tensor of a parcel.
 
@@ -97,7 +108,7 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
     ragged: bool = False
 
 
-class Parcel(_Said, frozen=True):
+class Parcel(Addressed, frozen=True):
     """The manifest of tensors that follow in chunks.
 
     Args:
@@ -188,7 +199,7 @@ class Refusal(_Said, frozen=True):
     remedy: str
 
 
-class Begin(_Said, frozen=True):
+class Begin(Addressed, frozen=True):
     """A variant begins, or goes on after a round; on graphs, who else takes part."""
 
     variant: str
@@ -196,7 +207,7 @@ class Begin(_Said, frozen=True):
     peers: dict[Name, Peer] = {}
 
 
-class Go(_Said, frozen=True):
+class Go(Addressed, frozen=True):
     """Among peers: all are prepared; go on after a round."""
 
     round: Count
@@ -224,7 +235,7 @@ class Sent(_Said, frozen=True):
     round: Count
 
 
-class Ask(_Said, frozen=True):
+class Ask(Addressed, frozen=True):
     """Nodes that kept silent shall speak, in a phase of that name, which begins with an ``a``."""
 
     phase: Annotated[str, Meta(pattern=r"^a[a-z]{3}\Z")]
@@ -263,7 +274,7 @@ class Done(_Said, frozen=True):
     metrics: Annotated[dict[str, Numbers], Meta(max_length=1000)]
 
 
-class End(_Said, frozen=True):
+class End(Addressed, frozen=True):
     """The run is over, for the stated reason."""
 
     reason: Annotated[str, Meta(max_length=200)]
