@@ -71,6 +71,12 @@ def unbroken(tmp_path_factory):
     return run(Experiment(**FAULTY), tmp_path_factory.mktemp("runs") / "unbroken")
 
 
+def test_a_directory_whose_name_is_too_long(tmp_path):
+    with pytest.raises(InputError, match="--out must be a directory that can be made"):
+        run(Experiment(**FAULTY), tmp_path / ("x" * 300))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_run_directory_holds_what_it_promises(unbroken):
     names = {path.name for path in unbroken.directory.iterdir()}
     promised = {"experiment.yaml", "metrics.csv", "summary.json", "events.jsonl", "report.html", "plots", "tensorboard"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,26 +44,40 @@ class Loader(yaml.SafeLoader):
     """YAML as data, in which a key given twice is an error instead of a silent loss."""
 
 
+MERGE = "tag:yaml.org,2002:merge"
+"""The tag of ``<<``, which is no key itself: it names mappings whose keys stand in for those that are not given."""
+
+
 def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            line = f"line {node.start_mark.line + 1}"
-            raise InputError(str(key), "be given once", f"{key} twice in the mapping at {line}", "Remove one of them.")
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != MERGE]
+    _refuse_twice(keys, f"the mapping at line {node.start_mark.line + 1}")
     return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
 
 
 Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice([key for key, _ in pairs], "one object")
+    return dict(pairs)
+
+
+def _refuse_twice(keys: Sequence[object], where: str) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError(str(key), "be given once", f"{key} twice in {where}", "Remove one of them.")
+
+
 def _read(path: Path) -> dict[str, Any]:
+    kind = "JSON" if path.suffix.lower() == ".json" else "YAML or JSON"
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text, object_pairs_hook=_object) if kind == "JSON" else yaml.load(text, Loader=Loader)
     except OSError as error:
         remedy = "Check the path; `holdfast new FILE` writes a starter file."
         raise InputError(str(path), "be a readable file", error.strerror, remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "be YAML or JSON", " ".join(str(error).split()), "Mend the syntax.") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(str(path), f"be {kind}", " ".join(str(error).split()), "Mend the syntax.") from error
     if not isinstance(content, dict):
         remedy = "`holdfast new FILE` writes a starter file."
         raise InputError(str(path), "hold a mapping of fields", type(content).__name__, remedy)
@@ -85,7 +100,11 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         key, equals, value = override.partition("=")
         if not (key and equals):
             raise InputError("--set", "look like a.b=value", override, "Write --set algorithm.optimizer.lr=0.05, say.")
-        assign(content, key.strip(), yaml.safe_load(value))
+        try:
+            assign(content, key.strip(), yaml.load(value, Loader=Loader))
+        except (yaml.YAMLError, ValueError) as error:
+            remedy = "Quote it, or close its brackets."
+            raise InputError("--set", "have a value in YAML", override, remedy) from error
     for folder in (str(path.parent.resolve()), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.append(folder)

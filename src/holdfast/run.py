@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ from holdfast.runtimes.debug import Debug
 from holdfast.runtimes.rounds import Rounds, StoppedError
 from holdfast.runtimes.simulation import Simulation
 
-__all__ = ["Deployment", "Result", "interrupted", "interruptible", "resume", "run"]
+__all__ = ["Deployment", "Result", "interrupted", "interruptible", "making", "resume", "run", "try_to_write"]
 
 Runtime = Literal["simulation", "debug"]
 
@@ -123,11 +124,14 @@ def run(
         ...     result.summary["variants"]["main"]["status"], result.report.name
         ('done', 'report.html')
     """
-    directory = _free_directory(experiment, out)
+    with making():
+        directory = _free_directory(experiment, out)
+        try_to_write(directory)
     deployment = RUNTIMES[runtime] if isinstance(runtime, str) else runtime
     with _Conductor(experiment, directory, data_dir, deployment, console, source or Path.cwd()) as conductor:
         prepared = conductor.prepare()
-        directory.mkdir(parents=True)
+        with making():
+            directory.mkdir(parents=True)
         pinned = (_pinned(experiment, prepared) if conductor.runtime.pinned else experiment).as_yaml()
         (directory / "experiment.yaml").write_text(pinned, encoding="utf-8")
         conductor.digest = digest(pinned)
@@ -182,6 +186,30 @@ def _free_directory(experiment: Experiment, out: str | Path | None) -> Path:
         remedy = "Name another, or remove it; `holdfast resume` goes on with an interrupted run."
         raise InputError("--out", "be a directory that does not exist yet", str(out), remedy)
     return directory
+
+
+@contextmanager
+def making() -> Iterator[None]:
+    """Tell what keeps a directory from being made as a mistake that the user can mend.
+
+    Raises:
+        InputError: the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = "Name one in a folder that can be written to."
+        raise InputError("--out", "be a directory that can be made", error.strerror, remedy) from error
+
+
+def try_to_write(directory: Path) -> None:
+    """Write where a directory is or is to be made, and leave nothing there.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    places = (directory, *directory.absolute().parents)
+    TemporaryFile(dir=next(place for place in places if place.exists())).close()
 
 
 def _pinned(experiment: Experiment, prepared: dict[str, Prepared]) -> Experiment:

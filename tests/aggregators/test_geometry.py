@@ -64,6 +64,17 @@ def test_mixtures_lie_where_they_lie(seed: int, affine: bool) -> None:
     )
 
 
+@PROPERTY
+@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([1.0, 1e3, 1e6, 1e100]))
+def test_mixtures_are_as_far_from_each_other_there_as_back(seed: int, count: int, lie: float) -> None:
+    """To the last bit: rules read the distances as a graph without directions."""
+    x_BMD, shares_QM = normal_rows(seed, 2, count, 1), normal_rows(seed + 1, count + 2, count).abs()
+    x_BMD[:, : count // 2] *= lie
+    mixed = Geometry.of(x_BMD).mixed(shares_QM / shares_QM.sum(1, keepdim=True))
+    assert torch.equal(mixed.between_MM, mixed.between_MM.mT)
+    assert not mixed.between_MM.diagonal(dim1=-2, dim2=-1).any()
+
+
 def test_a_mixture_is_broken_where_a_part_of_it_is() -> None:
     x_MD = torch.tensor([[1.0], [torch.nan], [3.0]])
     shares_QM = torch.tensor([[0.5, 0.0, 0.5], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])

@@ -54,5 +54,11 @@ def test_liars_far_away_are_cut(seed: int, lie: float) -> None:
     torch.testing.assert_close(Ios(f=2)(x_MD), honest_D)
 
 
+def test_a_row_too_far_for_float64_to_say_how_far_is_cut() -> None:
+    """The square of 1e200 is infinite; it must not count as none."""
+    x_MD = torch.tensor([[0.0], [1.0], [2.0], [1e200]], dtype=torch.float64)
+    assert_near(Ios(f=1)(x_MD), [1.0])
+
+
 def test_twins_are_alike() -> None:
     assert_near(Ios(f=2)(torch.tensor([[1.0], [5.0], [5.0], [5.0], [2.0], [2.0]])), [10 / 4])

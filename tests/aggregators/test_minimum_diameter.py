@@ -7,8 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.aggregators.base import Aggregator
 from holdfast.aggregators.minimum_diameter import MinimumDiameter
 from holdfast.aggregators.mixture import Mixture
+from holdfast.aggregators.nnm import Nnm
 from holdfast.errors import InputError
 
 from ..contract import PROPERTY
@@ -44,6 +46,14 @@ def test_more_than_f_broken_rows_stay_out() -> None:
     x_MD = torch.tensor([[torch.nan], [3.0], [torch.inf], [1.0], [torch.nan]])
     assert MinimumDiameter(f=1)(x_MD).item() == 2.0
     assert MinimumDiameter(f=1)(torch.full((3, 1), torch.nan)).isnan().all()
+
+
+def test_after_mixing_it_leaves_the_liars_out() -> None:
+    """The three honest mixtures are one point: where rounding made the way there longer than back, the liars won."""
+    x_BMD = normal_rows(6, 50, 5, 1)
+    x_BMD[:, :2] = 1e6
+    rule = Aggregator.chain([Nnm(f=2), MinimumDiameter(f=2)])
+    assert_near(rule(x_BMD), x_BMD[:, 2:].mean(1).tolist())
 
 
 def test_ends_at_the_greatest_f_and_refuses_more() -> None:

@@ -226,6 +226,17 @@ MISTAKES = {
         f"{SHORT} --nb-real-byz-workers 12 --attack nan",
         ["attack.nodes", "12"],
     ),
+    "fewer attackers than none": (
+        f"{SHORT} --nb-real-byz-workers -1 --attack nan",
+        ["--nb-real-byz-workers must be at least 0", "-1"],
+    ),
+    **{
+        f"the {key} of the attack in another place": (
+            f"{SHORT} --nb-real-byz-workers 2 --attack nan --attack-args {key}:{value}",
+            [f"--attack-args {key} must be left out", f"'{value}'", f"Use {flag}."],
+        )
+        for key, value, flag in (("name", "zero", "--attack"), ("nodes", "5", "--nb-real-byz-workers"))
+    },
     "an open quotation": (f"{SHORT} --server '", ["the command line", "quotation"]),
 }
 

@@ -102,7 +102,7 @@ WRONG = {
     "a value out of bounds": ({"grid": {"rounds": [1, 0]}}, ["In the cell rounds=0: rounds must", "equal to 1"]),
     "more attackers than nodes": (
         {"attack": "alie", "grid": {"attack.nodes": [1, 9]}},
-        ["In the cell nodes=9: attack.nodes must be at most the number of nodes, 4"],
+        ["In the cell nodes=9: attack.nodes must lie in 0..4"],
     ),
     "nothing left": ({"grid": {"seed": [1, 2]}, "where": [{"seed": "> 2"}]}, ["where must leave at least one cell"]),
     "an override without a value": ({"grid": {"seed": [1]}}, ["--set must look like"]),

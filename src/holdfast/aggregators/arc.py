@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from holdfast.aggregators.base import Robust
@@ -33,6 +35,8 @@ class Arc(Robust, Shrinking):
     Reference:
         Allouah et al., "Adaptive Gradient Clipping for Robust Federated Learning" (ICLR 2025), Algorithm 2.
     """
+
+    of_updates: ClassVar[bool] = True
 
     def most(self, lengths_M: Tensor) -> Tensor:
         """(…, 1) the greatest length that is left without the k greatest."""

@@ -50,6 +50,8 @@ class Aggregator(Component):
     """Whether a value that is not finite costs a row that one coordinate alone, so that lossy links may leave holes."""
     on_graphs_only: ClassVar[bool] = False
     """Whether the first row must be the receiver's own, which a coordinator has not."""
+    of_updates: ClassVar[bool] = False
+    """Whether 0 counts as a row that changes nothing: true of updates, and not of the models that peers send."""
 
     @property
     def tolerates(self) -> int:

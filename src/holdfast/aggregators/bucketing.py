@@ -37,7 +37,7 @@ class Bucketing(Mixing):
     """
 
     s: int = Field(2, ge=1, description="how many rows a group has")
-    seed: int = Field(0, ge=0, description="the seed of the permutations")
+    seed: int = Field(0, ge=0, lt=2**63, description="the seed of the permutations")
 
     def leaves(self, rows: int) -> int:
         """⌈n / s⌉ groups."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from holdfast.aggregators.base import Robust, Weighing
@@ -35,6 +37,8 @@ class Cge(Robust, Weighing):
         Gupta, Liu & Vaidya, "Byzantine Fault-Tolerant Distributed Machine Learning with Norm-Based Comparative
         Gradient Elimination" (DSN-W 2021), whose sum is a mean here.
     """
+
+    of_updates: ClassVar[bool] = True
 
     def weigh(self, state: State, rows: Mixture) -> tuple[State, Tensor]:
         """The state, unchanged, and equal weights on the n - f shortest rows."""

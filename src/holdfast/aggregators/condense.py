@@ -47,7 +47,7 @@ class Condense(OfMixtures):
 
     p: float = Field(0.9, ge=0, le=1, description="the probability of the median in each coordinate")
     row: int = Field(0, ge=0, description="the number of the row that gives the other coordinates")
-    seed: int = Field(0, ge=0, description="the seed of the choice")
+    seed: int = Field(0, ge=0, lt=2**63, description="the seed of the choice")
 
     @property
     def least(self) -> int:

@@ -44,7 +44,7 @@ class Dnc(Robust, Weighing):
     c: float = Field(1.0, ge=0, description="how many rows each iteration drops, as a multiple of f")
     sample: int = Field(10_000, ge=1, description="how many coordinates each iteration looks at")
     iterations: int = Field(1, ge=1, description="how often to sample and drop")
-    seed: int = Field(0, description="what the samples are drawn by, with the round")
+    seed: int = Field(0, ge=0, lt=2**63, description="what the samples are drawn by, with the round")
 
     def requires(self, f: int) -> int:
         """2f + 1 rows, an honest majority; and ⌊c·f⌋ + 1, so that one is left."""

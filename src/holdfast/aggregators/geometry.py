@@ -88,7 +88,8 @@ class Geometry:
         far_PP = self.squared_PP.isinf()
         A_QQ = T_QP @ self.squared_PP.where(~far_PP, 0) @ T_QP.mT
         own_Q = A_QQ.diagonal(dim1=-2, dim2=-1) / 2
-        squared_QQ = (A_QQ - own_Q.unsqueeze(-1) - own_Q.unsqueeze(-2)).clamp(min=0)
+        squared_QQ = A_QQ - own_Q.unsqueeze(-1) - own_Q.unsqueeze(-2)
+        squared_QQ = (squared_QQ / 2 + squared_QQ.mT / 2).clamp(min=0)  # products are rounded one way and the other
         if far_PP.any():
             part_QP = (T_QP != 0).to(T_QP)
             squared_QQ = squared_QQ.where(part_QP @ far_PP.to(T_QP) @ part_QP.mT == 0, torch.inf)

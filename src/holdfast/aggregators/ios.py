@@ -11,6 +11,7 @@ from holdfast.aggregators.base import Robust, Weighing
 from holdfast.aggregators.mixture import Mixture
 from holdfast.aggregators.scores import least
 from holdfast.aggregators.shares import shares
+from holdfast.aggregators.spectrum import FAR
 from holdfast.types import State
 
 __all__ = ["Ios"]
@@ -49,7 +50,8 @@ class Ios(Robust, Weighing):
         own_M = torch.arange(rows.rows, device=squared_MM.device) == 0
         heard_M = whole_M & whole_M[..., :1] | own_M
         weights_M = shares(rows.rows, rows.weights_Q).to(squared_MM.device).where(heard_M, 0)
-        squared_MM, left_M = squared_MM.where(squared_MM.isfinite(), 0), torch.ones_like(whole_M)
+        both_MM = whole_M.unsqueeze(-1) & whole_M.unsqueeze(-2)
+        squared_MM, left_M = squared_MM.clamp(max=FAR).where(both_MM, 0), torch.ones_like(whole_M)
         for _ in range(self.f):
             mean_M = weights_M.where(left_M, 0).unsqueeze(-1)
             far_M = (squared_MM @ mean_M).squeeze(-1)  # ‖x_j - x̄‖², up to a factor and a term that all j share

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -37,6 +39,8 @@ class Momentum(PreAggregator):
     Reference:
         Karimireddy, He & Jaggi, "Learning from History for Byzantine Robust Optimization" (ICML 2021), Section 5.
     """
+
+    of_updates: ClassVar[bool] = True
 
     beta: float = Field(0.9, ge=0, lt=1, description="what is left of the momentum after a round")
 

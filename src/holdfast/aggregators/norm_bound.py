@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor
 
@@ -32,6 +34,8 @@ class NormBound(Weighing):
         Sun, Kairouz, Suresh & McMahan, "Can You Really Backdoor Federated Learning?" (2019), which thresholds the
         norms of updates.
     """
+
+    of_updates: ClassVar[bool] = True
 
     c: float = Field(1.0, gt=0, description="the greatest Euclidean norm of a row in the mean")
 

@@ -36,6 +36,7 @@ class SignMajority(OfMixtures):
     """
 
     takes_missing: ClassVar[bool] = True
+    of_updates: ClassVar[bool] = True
 
     step: float = Field(1.0, gt=0, description="how far each coordinate moves, before the learning rate")
 

@@ -92,7 +92,7 @@ class Attack(Component):
         """The attacking nodes, sorted.
 
         Raises:
-            InputError: more attackers than nodes, or a node that does not exist.
+            InputError: fewer attackers than none, more than nodes, or a node that does not exist.
         """
         if isinstance(self.nodes, tuple):
             chosen = np.unique(np.asarray(self.nodes, dtype=np.int64))
@@ -101,7 +101,7 @@ class Attack(Component):
             return chosen
         if not 0 <= self.nodes <= nodes:
             remedy = f"Use at most {nodes} attackers, or more nodes."
-            raise InputError("attack.nodes", f"be at most the number of nodes, {nodes}", self.nodes, remedy)
+            raise InputError("attack.nodes", f"lie in 0..{nodes}", self.nodes, remedy)
         order = np.argsort(uniform(seed, "byzantine", np.arange(nodes)), kind="stable")
         return np.sort(order[: self.nodes])
 

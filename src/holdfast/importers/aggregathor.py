@@ -258,6 +258,9 @@ def _decay(values: Fields, name: str, **own: float) -> Fields:
 def _adversary(given: Fields) -> Fields:
     """The workers that really attack, and the link that really loses."""
     found: Fields = {"network": {"link": "best_effort"}} if given["UDP"] > 0 else {}
+    if given["nb-real-byz-workers"] < 0:
+        remedy = "Leave it out where nobody attacks."
+        raise InputError("--nb-real-byz-workers", "be at least 0", given["nb-real-byz-workers"], remedy)
     if given["nb-real-byz-workers"] == 0:
         return found
     if given["attack"] is None:
@@ -265,8 +268,11 @@ def _adversary(given: Fields) -> Fields:
         raise InputError("--attack", "say what the real Byzantine workers do", None, remedy)
     name = _known(catalogue("attacks"), given, "attack")
     attack = {"name": name, "nodes": given["nb-real-byz-workers"]}
+    own = _entries("--attack-args", given["attack-args"])
+    for key in (key for key in own if key in attack):
+        flag = {"name": "--attack", "nodes": "--nb-real-byz-workers"}[key]
+        raise InputError(f"--attack-args {key}", f"be left out, as {flag} says it", own[key], f"Use {flag}.")
     try:
-        own = _entries("--attack-args", given["attack-args"])
         attack |= {key: yaml.safe_load(value) for key, value in own.items()}
         build(Attack, attack)
     except InputError as error:

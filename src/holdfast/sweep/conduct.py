@@ -15,7 +15,7 @@ from rich.console import Console
 
 from holdfast.errors import InputError
 from holdfast.record.files import write_atomically
-from holdfast.run import interruptible
+from holdfast.run import interruptible, making, try_to_write
 from holdfast.sweep.check import check
 from holdfast.sweep.grid import Cell, Sweep, load_sweep
 from holdfast.sweep.progress import Board
@@ -117,7 +117,8 @@ def sweep(
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
     """Make the directory, and keep others out of it."""
-    directory.mkdir(parents=True, exist_ok=True)
+    with making():
+        directory.mkdir(parents=True, exist_ok=True)
     with (directory / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,11 +148,13 @@ class _Conductor:
         """The cells that are to be run, and the memory that one of them takes, in bytes.
 
         Raises:
-            InputError: the directory is no sweep's, or one of those cells cannot be run as it is.
+            InputError: the directory is no sweep's or cannot be made, or one of those cells cannot be run as it is.
         """
-        if _is_foreign(self.directory):
-            remedy = "Name another directory."
-            raise InputError("--out", "be new, or the directory of a sweep", str(self.directory), remedy)
+        with making():
+            if _is_foreign(self.directory):
+                remedy = "Name another directory."
+                raise InputError("--out", "be new, or the directory of a sweep", str(self.directory), remedy)
+            try_to_write(self.directory)
         cells = [cell for cell in self.runs.values() if self.found[cell.digest].status not in MEASURED]
         if cells and self.console.is_terminal:
             self.console.print(f"Checking {len(cells)} cells", style="dim")
