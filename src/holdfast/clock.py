@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,9 +87,9 @@ class VirtualClock(Settings):
             if not row.get("start", 0.0) < row.get("stop", np.inf):
                 given = f"{row.get('start')} to {row.get('stop')} of node {row['node']:.0f}"
                 raise InputError("clock.availability", "have times that end after they begin", given, "Mend the line.")
-        node_A = np.array([row["node"] for row in rows], dtype=np.int64)
-        start_A = np.array([row.get("start", 0.0) for row in rows])
-        return Availability(node_A, start_A, np.array([row.get("stop", np.inf) for row in rows]), nodes)
+        times = _joined((row["node"], row.get("start", 0.0), row.get("stop", np.inf)) for row in rows)
+        node_A, start_A, stop_A = np.array(times).reshape(-1, 3).T
+        return Availability(node_A.astype(np.int64), start_A, stop_A, nodes)
 
 
 class Machines(NamedTuple):
@@ -116,7 +116,7 @@ class Machines(NamedTuple):
 
 
 class Availability:
-    """When nodes are there: times of single nodes; who has none is always there.
+    """When nodes are there: times of single nodes, of which no two of a node touch; who has none is always there.
 
     Example:
         >>> there = Availability(np.array([1, 1]), np.array([5.0, 20.0]), np.array([10.0, 30.0]), nodes=2)
@@ -147,6 +147,17 @@ class Availability:
     def next(self, now: float) -> float:
         """When somebody comes next; infinite if nobody does."""
         return float(self.start_A[self.start_A > now].min(initial=np.inf))
+
+
+def _joined(times: Iterable[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """The times (node, start, stop), sorted; those of a node that adjoin or overlap are one."""
+    found: list[tuple[float, float, float]] = []
+    for node, start, stop in sorted(times):
+        if found and found[-1][0] == node and start <= found[-1][2]:
+            _, start, before = found.pop()
+            stop = max(before, stop)
+        found.append((node, start, stop))
+    return found
 
 
 def _rows(field: str, name: str, columns: tuple[str, ...], nodes: int) -> Iterator[dict[str, float]]:

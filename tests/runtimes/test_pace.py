@@ -14,7 +14,10 @@ from holdfast.algorithms.federated.fedbuff import FedBuff
 from holdfast.clock import VirtualClock
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
+from holdfast.runtimes.pace import Pace
 from holdfast.runtimes.simulation import Simulation
+from holdfast.runtimes.weather import Weather
+from holdfast.types import BoolArray, IntArray
 
 from ..tiny import Blobs, line, notes, play, simulation
 
@@ -118,6 +121,34 @@ def test_what_is_too_stale_is_lost(tmp_path: Path) -> None:
     assert notes(sim).of("late") == [(2, 2)]
 
 
+def test_time_passes_where_all_at_work_were_silent_while_others_are_idle(tmp_path: Path) -> None:
+    """Nobody speaks in rounds 1 and 3; of the three updates of round 2 one is kept for round 4."""
+    clock, trigger = speeds(tmp_path, 1, 1, 1, 1, 1), {"name": "periodic", "every": 2}
+    sim = five(clock=clock, trigger=trigger, algorithm=FedBuff(buffer=2, **STEP), participation=0.6)
+    x = play(sim, 4).flatten()
+    assert [x[0] == 0, x[0] == x[1], x[1] == x[2], x[2] == x[3]] == [True, False, True, False]
+    assert times(sim, 4) == pytest.approx([1, 2, 3, 4], abs=1e-3)
+    assert [len(notes(sim).by_node(round, "train_loss")) for round in range(1, 5)] == [3] * 4
+    assert len(notes(sim).of("stale")) == 1
+
+
+class TwoArrive(Weather):
+    """Of the uploads of round 1, those of nodes 1 and 2 arrive alone."""
+
+    def uploads(self, round: int, nodes_K: IntArray) -> BoolArray:
+        return (round > 1) | np.isin(nodes_K, [1, 2])
+
+
+def test_what_has_come_is_kept_until_the_buffer_is_full(tmp_path: Path) -> None:
+    """In round 1 two come, and all are asked again after the slowest; node 0 comes next, after another second."""
+    sim = fedbuff(tmp_path, 1, 2, 3, 4, 5, buffer=3)
+    sim.weather = TwoArrive((), 1)
+    late = 2**-0.5
+    assert play(sim, 2).flatten().tolist() == pytest.approx([0, (late * 2 + late * 3 + 1) / 3])
+    assert times(sim, 2) == pytest.approx([5, 6], abs=1e-3)
+    assert notes(sim).of("stale") == [(2, 1), (2, 2)]
+
+
 def test_with_a_buffer_for_all_it_is_fedavg_without_the_samples_weights() -> None:
     models = [play(five(algorithm=algorithm), 3) for algorithm in (FedBuff(buffer=5, **STEP), FedAvg(**STEP))]
     np.testing.assert_allclose(*models, rtol=1e-6)
@@ -132,6 +163,23 @@ def test_asynchronous_runs_go_on_from_a_checkpoint(tmp_path: Path) -> None:
     assert sims[1].pace is not None
     assert sims[0].pace is not None
     assert sims[1].pace.now == sims[0].pace.now
+
+
+class OnDevice(torch.Tensor):
+    """A tensor that numpy does not see, as of a GPU."""
+
+    def numpy(self, *, force: bool = False) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor)
+
+
+def test_a_state_on_another_device_is_one_to_go_on_from() -> None:
+    before, after = (Pace(VirtualClock(), nodes=2, seed=1, awaited=2) for _ in range(2))
+    before.free_N[1] = 7.0
+    after.restore({name: value.as_subclass(OnDevice) for name, value in before.state().items()})
+    assert after.free_N.tolist() == [0.0, 7.0]
 
 
 def test_asynchrony_saves_time_where_nodes_differ() -> None:

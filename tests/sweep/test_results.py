@@ -26,6 +26,16 @@ def test_rows_are_read_as_they_were_written(tmp_path):
     assert math.isnan(back[2].values["test_loss"])
 
 
+def test_an_axis_may_be_called_like_a_number(tmp_path):
+    path, axes = tmp_path / "results.csv", ["attackers", "rounds", "test_loss"]
+    numbers = {"attackers": 2.0, "rounds": 3.0, "seconds": 1.5, "test_loss": 0.25}
+    write_results(path, axes, [Record({"attackers": "few", "rounds": "3", "test_loss": "mse"}, "done", values=numbers)])
+    [back] = read_results(path)
+    assert back.labels == {"attackers": "few", "rounds": "3", "test_loss": "mse"}
+    assert back.values == {"seconds": 1.5, "test_loss": 0.25}
+    assert path.read_text().count("attackers") == 1
+
+
 def test_a_summary_gives_totals_and_metrics_but_no_counter_of_the_last_round(tmp_path):
     final = {"test_accuracy": 0.5, "bytes_up": 10, "test_loss": None, "virtual_seconds": 7.5}
     told = {"status": "done", "rounds": 2, "seconds": None, "bytes_up": 20, "bytes_down": 4, "byzantine": [1, 3]}

@@ -19,10 +19,12 @@ def news(
     reports: Sequence[float] = (),
     x: float = 0.0,
     validation: tuple[Tensor, Tensor] = NOTHING,
+    away: Sequence[int] = (),
 ) -> News:
     """The news of a run of so many rounds; of each node its loss, and one number that it reports."""
+    there_N = ~np.isin(np.arange(len(losses)), away)
     reports_NR = torch.tensor(reports).unsqueeze(-1)
-    return News(rounds, torch.tensor([x]), reports_NR, np.array(losses), validation)
+    return News(rounds, torch.tensor([x]), reports_NR, np.array(losses), validation, there_N)
 
 
 def spoken(trigger: Trigger, nodes: int, told: Sequence[News]) -> list[list[int]]:

@@ -34,6 +34,21 @@ def test_everybody_speaks_in_the_last_round() -> None:
     assert all(found[-1] == 12 for found in spoken(Loss(interval=3), 6, [news(12, row) for row in losses]))
 
 
+def test_a_turn_of_a_node_that_is_not_there_is_not_over() -> None:
+    # Node 2 of the first test is away in round 3, so it is told again in round 4, and then six rounds are left.
+    told = [news(10, [np.nan] * 3)] + [news(10, [1.0, 5.0, 3.0], away=[2] * (round == 3)) for round in range(2, 11)]
+    assert spoken(Loss(), 3, told)[2] == [1, 3, 4, 6, 8, 10]
+
+
+def test_who_was_not_asked_or_is_down_was_not_told() -> None:
+    crash = [{"name": "crash", "node": node, "at_round": 1} for node in (2, 5)]
+    sim = simulation(algorithm="fedavg", trigger="loss", participation=0.5, faults=crash, **line(*range(8)))
+    play(sim, 1)
+    running = notes(sim).by_node(1, "train_loss")
+    assert 0 < len(running) < 4
+    assert sim.server.plan["last"].tolist() == [int(node in running) for node in range(8)]
+
+
 def test_in_a_simulation() -> None:
     sim = simulation(algorithm="fedavg", trigger="loss", rounds=4, **line(0.0, 9.0, 9.0))
     play(sim, 4)

@@ -121,7 +121,9 @@ def test_brings_a_codec_along() -> None:
     assert codec.component_name() == "int8"
 
 
-@pytest.mark.parametrize("algorithm", [{"name": "fedavg", "keep_local": True}, "dynamic_averaging", "scaffold"])
+@pytest.mark.parametrize(
+    "algorithm", [{"name": "fedavg", "keep_local": True}, "dynamic_averaging", "scaffold", "feddyn"]
+)
 def test_refuses_algorithms_whose_nodes_keep_or_say_more(algorithm: object) -> None:
     with pytest.raises(InputError, match="trigger must let nodes say all or nothing with"):
         Experiment(problem=Blobs(), algorithm=algorithm, trigger="per_layer")

@@ -22,7 +22,8 @@ F, C, V = 3, 4, 30
 
 
 def told(reports_NR: Tensor, validation: tuple[Tensor, Tensor], rounds: int = 10) -> News:
-    return News(rounds, torch.zeros(1), reports_NR, np.zeros(len(reports_NR)), validation)
+    nodes = len(reports_NR)
+    return News(rounds, torch.zeros(1), reports_NR, np.zeros(nodes), validation, np.ones(nodes, dtype=bool))
 
 
 def classes(nodes: int, seed: int = 3) -> News:

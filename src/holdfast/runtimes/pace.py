@@ -52,7 +52,9 @@ class Pace:
     """The clock of a run, and the work that is on its way.
 
     Without a buffer a round ends when as many nodes have answered as it waits for. With one, nodes work asynchronously:
-    a round ends when so many updates have come, whichever; who is still at work is not asked again meanwhile.
+    a round ends when so many updates have come, whichever; who is still at work is not asked again meanwhile. Where too
+    few are on their way, because nodes kept silent or messages were lost, the round ends with nothing when all at work
+    are done; what has come is kept, and the next round asks others.
 
     Args:
         clock: the speeds and links.
@@ -72,13 +74,13 @@ class Pace:
     # ------------------------------------------------------------ who can be asked
 
     def idle(self) -> IntArray:
-        """The nodes that are there and not at work; where nobody is and nothing is on its way, time passes."""
-        while not (idle := np.flatnonzero(self._idle())).size and not self.flying:
+        """The nodes that are there and not at work; time passes until some are to be asked, or enough is on its way."""
+        while len(self.flying) < (self.buffer or 1) and not (self._idle().any() and self.wanted > 0):
             then = min(self.available.next(self.now), self.free_N[self.free_N > self.now].min(initial=np.inf))
             if not np.isfinite(then):
                 break
             self.now = then
-        return idle
+        return np.flatnonzero(self._idle())
 
     def _idle(self) -> BoolArray:
         return self.available.at(self.now) & (self.free_N <= self.now)
@@ -134,10 +136,12 @@ class Pace:
         self.flying.sort(key=lambda flight: (flight[0], int(flight[1].nodes_K[0])))
 
     def _land(self, count: int) -> list[Packet]:
-        """The updates that come next, and the time at which the last of them has come."""
+        """The updates that come next, and the time at which the last has come; none before so many are on their way."""
+        if len(self.flying) < count:
+            self.now = max(self.now, float(self.free_N.max()))
+            return []
         landed, self.flying = self.flying[:count], self.flying[count:]
-        if landed:
-            self.now = max(self.now, landed[-1][0])
+        self.now = max(self.now, landed[-1][0])
         return [packet for _, packet in landed]
 
     def wait(self, nodes_K: IntArray, up_K: IntArray) -> None:
@@ -162,7 +166,7 @@ class Pace:
 
     def restore(self, tensors: State) -> None:
         """Go on from a state."""
-        self.now, self.free_N = float(tensors["now"]), tensors["free"].numpy().copy()
+        self.now, self.free_N = float(tensors["now"]), tensors["free"].cpu().numpy().copy()
         flying = sorted(grouped(tensors, "flying").items(), key=lambda item: int(item[0]))
         self.flying = [(float(state["end"]), Packet.of(state)) for _, state in flying]
 

@@ -76,11 +76,10 @@ class StarRounds(Rounds):
 
     def play(self, round: int) -> None:
         """Plan → broadcast → the nodes' work → merge."""
-        orders_N = self._plan(round)
         asked = self._asked(round)
         running = asked[self.weather.up(round, asked)]
+        orders_K = self._plan(round, running)
         self._recover(round, running)
-        orders_K = None if orders_N is None else orders_N[running]
         told = self._reached(round, tell(self.run.parts, self.server, round, running, orders_K))
         work_K = self._work(round, told.nodes_K)
         said = Replies(told.nodes_K, work_K, [], told.nodes_K)
@@ -102,12 +101,20 @@ class StarRounds(Rounds):
         """(K,) on how many samples nodes work in a round; where they alone know, as their rows say, and 0 without."""
         if self.run.experiment.partition.public:
             return self.run.effort(told.nodes_K, told.lost)
-        effort_K = np.zeros(len(told.nodes_K))
-        for packet in packets:
-            packet = packet.rows(np.flatnonzero(np.isin(packet.nodes_K, told.nodes_K)))
-            sizes_M = packet.weights_K.cpu().numpy().astype(np.int64)
-            effort_K[np.searchsorted(told.nodes_K, packet.nodes_K)] = self.run.parts.algorithm.effort(sizes_M)
+        effort_K, algorithm = np.zeros(len(told.nodes_K)), self.run.parts.algorithm
+        for packet in packets if self._weighs_samples else ():
+            weights_K = packet.weights_K.cpu().numpy()
+            stated = np.isin(packet.nodes_K, told.nodes_K) & np.isfinite(weights_K) & (weights_K >= 1)
+            sizes_M = weights_K[stated].astype(np.int64)
+            effort_K[np.searchsorted(told.nodes_K, packet.nodes_K[stated])] = algorithm.effort(sizes_M)
         return effort_K
+
+    @property
+    def _weighs_samples(self) -> bool:
+        """Whether the weight that a node states is the number of its samples."""
+        algorithm = self.run.parts.algorithm
+        assert isinstance(algorithm, ServerAlgorithm)
+        return algorithm.counts and algorithm.weighting != "svd"
 
     def gone(self, round: int) -> IntArray:
         """The nodes that do not run when a round begins, sorted."""
@@ -135,8 +142,8 @@ class StarRounds(Rounds):
         gone_K = np.concatenate([closed.late_K, closed.away_K])
         return replace(said, silent_K=np.setdiff1d(said.silent_K, gone_K)), self._young(round, closed.packets)
 
-    def _plan(self, round: int) -> FloatArray | None:
-        """What the trigger's plan tells each node, if it has one."""
+    def _plan(self, round: int, running: IntArray) -> FloatArray | None:
+        """What the trigger's plan tells each node that runs, if it has one."""
         trigger, nodes = self.run.parts.trigger, self.run.experiment.nodes
         if not trigger.plans:
             return None
@@ -145,9 +152,10 @@ class StarRounds(Rounds):
         if trigger.surveys and bool(self.reports_NR.numel() == 0 or self.reports_NR.isnan().any()):
             self.reports_NR = self.survey(round)
         x_D = self.models()[0, : self.run.parts.layout.parameters]  # buffers may only count steps
-        news = News(self.run.experiment.rounds, x_D, self.reports_NR, self.losses_N, self.run.validation)
+        there_N = np.isin(self.run.everyone, running)
+        news = News(self.run.experiment.rounds, x_D, self.reports_NR, self.losses_N, self.run.validation, there_N)
         self.server.plan, orders_N = trigger.plan(self.server.plan, round, news)
-        return orders_N
+        return orders_N[running]
 
     def _note_losses(self, said: Replies) -> None:
         if len(self.losses_N):

@@ -2,9 +2,9 @@
 
 Its columns are the axes, then ``status``, ``reason`` and ``directory``, then numbers: ``attackers``, ``rounds``,
 ``seconds``, ``bytes_up``, ``bytes_down``, ``virtual_seconds``, every final metric under its name, and its best value
-under ``best_`` and that name. A status is ``done``, ``diverged``, ``impossible`` (the rule cannot keep its promise with
-so many rows), ``failed``, ``interrupted`` or ``waiting``. A number that does not apply is blank, one that is not finite
-is ``nan``.
+under ``best_`` and that name; but for the first six where an axis is called like them. A status is ``done``,
+``diverged``, ``impossible`` (the rule cannot keep its promise with so many rows), ``failed``, ``interrupted`` or
+``waiting``. A number that does not apply is blank, one that is not finite is ``nan``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def metrics_of(records: Iterable[Record]) -> list[str]:
 def write_results(path: Path, axes: Sequence[str], records: Sequence[Record]) -> None:
     """Write the rows, all or nothing."""
     metrics = metrics_of(records)
-    numbers = [*COUNTS, *metrics, *(f"best_{name}" for name in metrics)]
+    counts = (name for name in COUNTS if name not in axes)
+    numbers = [*counts, *metrics, *(f"best_{name}" for name in metrics)]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([*axes, *_ABOUT, *numbers])
@@ -108,13 +109,14 @@ def read_results(path: Path) -> list[Record]:
         rows = list(csv.reader(file))
     try:
         at = rows[0].index("status")
-        return [_record(dict(zip(rows[0], row, strict=True)), rows[0][:at]) for row in rows[1:]]
+        return [_record(list(zip(rows[0], row, strict=True)), at) for row in rows[1:]]
     except (ValueError, IndexError) as error:
         remedy = "Run the sweep again; finished cells are kept."
         raise InputError(str(path), "be as Holdfast wrote it", str(error), remedy) from error
 
 
-def _record(row: Mapping[str, str], axes: Sequence[str]) -> Record:
-    numbers = {name: float(text) for name, text in row.items() if name not in (*axes, *_ABOUT) and text}
-    labels = {axis: row[axis] for axis in axes}
-    return Record(labels, row["status"], row["reason"], row["directory"], numbers)
+def _record(cells: Sequence[tuple[str, str]], axes: int) -> Record:
+    """The record of a row, of which the first columns are the axes; a number may be called like one of them."""
+    (_, status), (_, reason), (_, directory) = cells[axes : axes + len(_ABOUT)]
+    numbers = {name: float(text) for name, text in cells[axes + len(_ABOUT) :] if text}
+    return Record(dict(cells[:axes]), status, reason, directory, numbers)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from holdfast.component import Component
 from holdfast.errors import InputError
-from holdfast.types import FloatArray, State
+from holdfast.types import BoolArray, FloatArray, State
 
 __all__ = ["ORDER", "News", "Trigger"]
 
@@ -30,6 +30,7 @@ class News:
         reports_NR: (N, R) what each node answered to the survey; NaN of who has not.
         losses_N: each node's training loss, of the last round in which it worked; NaN before.
         validation: inputs and targets that no node is surveyed about.
+        there_N: who will be told what is planned: the nodes that are asked in the round and run.
     """
 
     rounds: int
@@ -37,6 +38,7 @@ class News:
     reports_NR: Tensor
     losses_N: FloatArray
     validation: tuple[Tensor, Tensor]
+    there_N: BoolArray
 
 
 class Trigger(Component):
@@ -52,6 +54,8 @@ class Trigger(Component):
     """Whether a coordinator must plan, so that it does not suit peers."""
     surveys: ClassVar[bool] = False
     """Whether the plan rests on a survey."""
+    together: ClassVar[bool] = False
+    """Whether in a round all nodes speak, or none does."""
     trims: ClassVar[bool] = False
     """Whether nodes say only a part of what they would, so that it suits one channel of what is newly learned."""
 

@@ -25,7 +25,8 @@ class DeltaSwitch(PlannedTrigger):
 
     Example:
         >>> def model(x):
-        ...     return News(9, torch.tensor([x]), torch.empty(0), np.zeros(1), (torch.empty(0), torch.empty(0)))
+        ...     nothing = torch.empty(0)
+        ...     return News(9, torch.tensor([x]), nothing, np.zeros(1), (nothing, nothing), np.ones(1, dtype=bool))
         >>> trigger, state, told = DeltaSwitch(every=2, threshold=0.1), {}, []
         >>> for round, x in enumerate([0.0, 0.0, 1.0, 1.0, 1.01, 1.02], start=1):
         ...     state, orders_N = trigger.plan(state, round, model(x))

@@ -21,15 +21,17 @@ class Loss(IntervalTrigger):
         rounds since its last ≥ ⌈L/c⌉
 
     Where all losses are the same, ŝ = 1; a node whose loss is not known, as in the first round, or not finite, speaks
-    in every round. What a silent node has learned is lost with the next broadcast, unless the algorithm keeps it, as
-    `fedavg` with ``keep_local``. A node may state any loss.
+    in every round. The turn of a node that is not asked, or is down, comes in its next round. What a silent node has
+    learned is lost with the next broadcast, unless the algorithm keeps it, as `fedavg` with ``keep_local``. A node may
+    state any loss.
 
     Raises:
         InputError: in an experiment with fewer rounds than the interval.
 
     Example:
         >>> def losses(*losses):
-        ...     return News(6, torch.zeros(1), torch.empty(0), np.array(losses), (torch.empty(0), torch.empty(0)))
+        ...     nothing = torch.empty(0)
+        ...     return News(6, nothing, nothing, np.array(losses), (nothing, nothing), np.ones(2, dtype=bool))
         >>> state, orders = Loss().plan({}, 1, losses(np.nan, np.nan))
         >>> for round in (2, 3, 4):
         ...     state, orders = Loss().plan(state, round, losses(0.8, 0.2))
@@ -47,4 +49,4 @@ class Loss(IntervalTrigger):
         left_N = news.rounds - last_N
         every_N = intervals(sends(scaled(news.losses_N), left_N, self.interval), left_N)
         speaks_N = round - last_N >= every_N
-        return {"last": torch.from_numpy(np.where(speaks_N, round, last_N))}, speaks_N.astype(np.float64)
+        return {"last": torch.from_numpy(np.where(speaks_N & news.there_N, round, last_N))}, speaks_N.astype(np.float64)

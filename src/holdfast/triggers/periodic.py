@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -29,6 +31,8 @@ class Periodic(Trigger):
         McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data" (AISTATS
         2017): more local work between two exchanges.
     """
+
+    together: ClassVar[bool] = True
 
     every: int = Field(1, ge=1, description="from one exchange to the next, in rounds")
 

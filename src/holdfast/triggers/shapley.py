@@ -42,9 +42,10 @@ class Shapley(IntervalTrigger):
 
         c = max(1, ⌈ŝ ⌈T/I⌉⌉) times,  every τ = ⌈T/c⌉ rounds and in the last ones
 
-    Where all values are the same, ŝ = 1; a node that has not reported speaks in every round. For more than 12 nodes the
-    sum is estimated from random orders in which nodes join. What a silent node has learned is lost with the next
-    broadcast, unless the algorithm keeps it, as `fedavg` with ``keep_local``.
+    Where all values are the same, ŝ = 1; a node that has not reported speaks in every round. The rounds are set before
+    the first: a node that is not asked in one of them does not speak later instead. For more than 12 nodes the sum is
+    estimated from random orders in which nodes join. What a silent node has learned is lost with the next broadcast,
+    unless the algorithm keeps it, as `fedavg` with ``keep_local``.
 
     Raises:
         InputError: in an experiment with fewer rounds than the interval, or with too many nodes for an exact sum.
@@ -54,7 +55,7 @@ class Shapley(IntervalTrigger):
         >>> samples = [(one, torch.tensor([0])), (other, torch.tensor([1])), (other, torch.tensor([1]))]
         >>> trigger, validation = Shapley(epochs=50), (torch.cat([one, other]), torch.tensor([0, 1]))
         >>> reports = [trigger.survey(*own, classes=2, seed=1) for own in samples]
-        >>> news = News(9, torch.empty(0), torch.stack(reports), np.zeros(3), validation)
+        >>> news = News(9, torch.empty(0), torch.stack(reports), np.zeros(3), validation, np.ones(3, dtype=bool))
         >>> trigger.values(news.reports_NR, news).round(2)
         array([ 0.41, -0.06, -0.06])
 
@@ -69,7 +70,7 @@ class Shapley(IntervalTrigger):
         "auto", description="whether to look at all coalitions, or at random orders; auto is exact for up to 12 nodes"
     )
     permutations: int = Field(100, ge=1, description="how many random orders, where the sum is estimated")
-    seed: int = Field(0, ge=0, description="the seed of the random orders")
+    seed: int = Field(0, ge=0, lt=2**63, description="the seed of the random orders")
 
     def check(self, nodes: int, rounds: int) -> None:
         """Refuse an interval longer than the run, and exact sums over too many nodes."""

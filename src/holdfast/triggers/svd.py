@@ -24,8 +24,9 @@ class Svd(IntervalTrigger):
 
         c = max(1, ⌈ŝ ⌈T/I⌉⌉) times,  every τ = ⌈T/c⌉ rounds and in the last ones
 
-    Where all report the same, ŝ = 1; a node that has not reported speaks in every round. What a silent node has learned
-    is lost with the next broadcast, unless the algorithm keeps it, as `fedavg` with ``keep_local``.
+    Where all report the same, ŝ = 1; a node that has not reported speaks in every round. The rounds are set before the
+    first: a node that is not asked in one of them does not speak later instead. What a silent node has learned is lost
+    with the next broadcast, unless the algorithm keeps it, as `fedavg` with ``keep_local``.
 
     Raises:
         InputError: in an experiment with fewer rounds than the interval.

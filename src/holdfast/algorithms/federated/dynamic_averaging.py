@@ -70,7 +70,7 @@ class DynamicAveraging(LocalTraining, ServerAlgorithm):
     choose: Literal["random", "nearest", "farthest"] = Field(
         "random", description="who is asked first: anybody, or who was last known nearest to or farthest from r"
     )
-    seed: int = Field(0, ge=0, description="the seed of the order of asking")
+    seed: int = Field(0, ge=0, lt=2**63, description="the seed of the order of asking")
 
     def default_trigger(self) -> Divergence:
         """The nodes' condition."""

@@ -42,6 +42,7 @@ class FedDyn(LocalTraining, ServerAlgorithm):
     """
 
     says: ClassVar[tuple[str, ...]] = ("update",)
+    remembers: ClassVar[bool] = True
 
     weighting: Literal["samples", "uniform", "loss", "inverse_loss"] = Field(
         "uniform",

@@ -44,6 +44,7 @@ class QFedAvg(LocalTraining, ServerAlgorithm):
     """
 
     says: ClassVar[tuple[str, ...]] = ("update", "curvature")
+    counts: ClassVar[bool] = False
 
     q: float = Field(1.0, ge=0, description="q, the power of the losses: 0 for FedAvg, more for more fairness")
 
