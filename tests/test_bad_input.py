@@ -45,6 +45,14 @@ TABLE = {
         {"aggregator": {"name": "median", "f": 2}, "participation": 0.4},
         ["aggregator.f", "at least 5 rows", "f=2 with 4 rows"],
     ),
+    **{
+        f"a seed beyond 63 bits of {rule}": (
+            {"aggregator": {"name": rule, "seed": 2**63}},
+            ["aggregator.seed", "less than 9223372036854775808"],
+        )
+        for rule in ("bucketing", "condense", "dnc")
+    },
+    "a seed below 0": ({"aggregator": {"name": "dnc", "seed": -1}}, ["aggregator.seed", "equal to 0", "-1"]),
     "a trusted node that does not exist": (
         {"aggregator": {"name": "fltrust", "trusted": 10}},
         ["aggregator.trusted", "0..9", "10"],
@@ -53,7 +61,8 @@ TABLE = {
         {"aggregator": {"name": "fltrust", "trusted": 3}, "attack": {"name": "nan", "nodes": [3]}},
         ["attack.nodes", "trusted node 3 honest"],
     ),
-    "more attackers than nodes": ({"attack": {"name": "sign_flip", "nodes": 11}}, ["attack.nodes", "10", "11"]),
+    "more attackers than nodes": ({"attack": {"name": "sign_flip", "nodes": 11}}, ["attack.nodes", "0..10", "11"]),
+    "fewer attackers than none": ({"attack": {"name": "sign_flip", "nodes": -1}}, ["attack.nodes", "0..10", "-1"]),
     "an attacker that does not exist": ({"attack": {"name": "nan", "nodes": [3, 10]}}, ["attack.nodes", "0..9"]),
     "an attack that ends before it begins": (
         {"attack": {"name": "ipm", "from_round": 5, "until_round": 4}},
@@ -195,9 +204,36 @@ TABLE = {
         {"algorithm": "solo", "topology": "cycle", "aggregator": "median"},
         ["aggregator", "solo", "hear nobody"],
     ),
+    **{
+        f"{rule} of models": (
+            {"algorithm": "dsgd", "topology": "complete", "aggregator": rule},
+            ["aggregator", f"'{rule}'", "models, which peers send", "nna"],
+        )
+        for rule in ("arc", "cge", "clipping", "momentum", "norm_bound", "sign_majority")
+    },
+    "a stage for updates before a rule for models": (
+        {"algorithm": "dsgd", "topology": "complete", "aggregator": ["momentum", "median"]},
+        ["aggregator", "'momentum'", "models, which peers send"],
+    ),
     "late shares": (
         {"algorithm": {"name": "push_sum", "max_staleness": 1}, "topology": "cycle"},
         ["algorithm.max_staleness", "push_sum"],
+    ),
+    "silence on one side": (
+        {"algorithm": "dsgt", "topology": "cycle", "trigger": {"name": "divergence", "delta": 0.1}},
+        ["trigger", "dsgt", "all nodes or none", "periodic"],
+    ),
+    "a learning rate that turns negative": (
+        {"algorithm": {"name": "dsgd", "mu": 50}, "topology": "cycle"},
+        ["algorithm.mu", "at most 1/lr = 10"],
+    ),
+    "a model made good": (
+        {"downlink": {"name": "error_feedback", "codec": "sign"}},
+        ["downlink", "suit a model", "error_feedback", "delta"],
+    ),
+    "models made good": (
+        {"algorithm": "dsgd", "topology": "cycle", "codec": {"name": "error_feedback", "codec": "sign"}},
+        ["codec", "suit models", "error_feedback", "choco"],
     ),
     "a penalty of nothing": ({"algorithm": {"name": "dinno", "rho": 0}, "topology": "cycle"}, ["algorithm.rho"]),
     "one class a node with too many asked": (
@@ -268,6 +304,20 @@ def test_a_result_directory_that_exists(workplace, capsys):
     assert "--out" in told
     assert "resume" in told
     assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["run", "up", "sweep"])
+@pytest.mark.parametrize("out", ["experiment.yaml/x", "/proc/x/y"])
+def test_a_directory_that_cannot_be_made(workplace, capsys, monkeypatch, command, out):
+    def load(*_: object) -> None:
+        raise AssertionError("data were loaded in vain")
+
+    monkeypatch.setattr("holdfast.problems.digits.Digits.load", load)
+    grid = {"grid": {"seed": [1, 2]}} if command == "sweep" else {}
+    (workplace / "experiment.yaml").write_text(json.dumps({**GOOD, **grid}))
+    told = refused(capsys, command, "experiment.yaml", "--out", out)
+    assert "--out must be a directory that can be made" in told
+    assert "Errno" not in told
 
 
 def test_a_damaged_data_file(workplace, capsys):

@@ -13,6 +13,7 @@ from holdfast.algorithms import Algorithm, PeerAlgorithm, ServerAlgorithm
 from holdfast.catalogue import build, catalogue
 from holdfast.checkpoint import Checkpoint
 from holdfast.cohort import Cohort
+from holdfast.errors import InputError
 from holdfast.packet import Packet
 from holdfast.parts import ServerSide
 from holdfast.round import merge_server, read, speak
@@ -21,7 +22,7 @@ from holdfast.tell import tell
 from holdfast.types import State
 
 from .contract import check_component
-from .tiny import SUITED, Blobs, notes, play, simulation
+from .tiny import PAIRED, SUITED, Blobs, notes, play, simulation
 
 every = pytest.mark.parametrize("name", list(catalogue("algorithms")))
 servers = pytest.mark.parametrize(
@@ -53,7 +54,9 @@ def fields(name: str, **more: Any) -> dict[str, Any]:
 
 def stormy(name: str) -> dict[str, Any]:
     """Faults, liars, error feedback and rounds of silence: everything that remembers something."""
-    codec = {"name": "error_feedback", "codec": [{"name": "top_k", "fraction": 0.5}, "int8"]}
+    inner = [{"name": "top_k", "fraction": 0.5}, "int8"]
+    peers = issubclass(catalogue("algorithms")[name], PeerAlgorithm)
+    codec = inner if peers else {"name": "error_feedback", "codec": inner}
     trigger = {"name": "periodic", "every": 2}
     attack = {"name": "gaussian", "nodes": [0]}
     return fields(name, faults=WEATHER, codec=codec, trigger=trigger, attack=attack)
@@ -74,8 +77,12 @@ def test_says_how_late_a_message_may_come(name: str) -> None:
     algorithm = build(Algorithm, name)
     waits = not isinstance(algorithm, ServerAlgorithm) or algorithm.awaits is None
     assert algorithm.max_staleness == (0 if waits else 100)
-    if name != "push_sum":  # which refuses it, see tests/algorithms
-        assert build(Algorithm, {"name": name, "max_staleness": 2}).max_staleness == 2
+    late = {"name": name, "max_staleness": 2}
+    if name in PAIRED:
+        with pytest.raises(InputError, match=f"max_staleness must be 0 with {name}, in which"):
+            build(Algorithm, late)
+    else:
+        assert build(Algorithm, late).max_staleness == 2
 
 
 @every

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from holdfast.algorithms import Algorithm, PeerAlgorithm
+from holdfast.algorithms import PeerAlgorithm, ServerAlgorithm
 from holdfast.catalogue import build, catalogue
 from holdfast.errors import InputError
 from holdfast.experiment import Experiment
@@ -106,7 +106,10 @@ def test_combines_with_every_algorithm_or_says_that_it_does_not(name: str, algor
     if not suits(name, algorithm):
         made = build(Trigger, name)
         peers = issubclass(catalogue("algorithms")[algorithm], PeerAlgorithm)
-        assert made.trims or (made.plans and peers) or build(Algorithm, algorithm).default_trigger() is not None
+        if peers:
+            assert made.trims or made.plans or build(PeerAlgorithm, algorithm).balanced
+        else:
+            assert made.trims or build(ServerAlgorithm, algorithm).default_trigger() is not None
         return
     sim = simulation(**fields(name, algorithm, rounds=10))
     play(sim, 3)

@@ -92,8 +92,14 @@ def test_some_need_weights_that_are_equal_at_both_ends(algorithm: str) -> None:
     check_graph(Star(), build(PeerAlgorithm, algorithm), None, 8, seed=1, rounds=1)
 
 
-def test_choco_keeps_one_sum_for_all_rounds() -> None:
-    assert "stay the same in all rounds for choco" in refused(RandomMatching(), algorithm="choco")
+@pytest.mark.parametrize("algorithm", ["choco", "extra", "nids"])
+def test_some_need_a_graph_that_stays(algorithm: str) -> None:
+    assert f"stay the same in all rounds for {algorithm}" in refused(RandomMatching(), algorithm=algorithm)
+
+
+def test_every_round_of_a_graph_that_changes_is_looked_at() -> None:
+    """Of four nodes the hop of round 1 is half way around, and leads both ways; that of round 2 does not."""
+    assert "lead both ways for dinno" in refused(OnePeerExponential(), nodes=4, algorithm="dinno")
 
 
 def test_the_spectrum_by_hand_and_of_no_giant() -> None:

@@ -48,6 +48,8 @@ LOSSES = [
     {"name": "delay", "probability": 0.3, "nodes": [1, 5]},
     {"name": "straggle", "nodes": [2], "factor": 2},
 ]
+MOMENTUM = {"name": "momentum"}
+"""A stage for updates, which peers do not send."""
 CONDITIONS: dict[str, Fields] = {
     "calm": {},
     "batch_norm": {"problem": Blobs(batch_norm=True, samples=96)},
@@ -65,7 +67,7 @@ CONDITIONS: dict[str, Fields] = {
     "recovering": {"faults": LOSSES, "recovery": "shard"},
     "remembering": {  # what nodes and rules remember and draw: momenta, groups, stale updates
         "attack": {"name": "stale", "nodes": [0], "from_round": 2},
-        "aggregator": [{"name": "momentum"}, {"name": "bucketing", "s": 2}, {"name": "centered_clipping", "tau": 0.1}],
+        "aggregator": [MOMENTUM, {"name": "bucketing", "s": 2}, {"name": "centered_clipping", "tau": 0.1}],
     },
     "storm": {
         "faults": LOSSES,
@@ -92,6 +94,8 @@ def fields(algorithm: str, conditions: str) -> Fields:
     chosen = CONDITIONS[conditions]
     if topology == "wheel":  # there is no way down
         chosen = {key: value for key, value in chosen.items() if key not in ("downlink", "recovery")}
+        if isinstance(stages := chosen.get("aggregator"), list):
+            chosen["aggregator"] = [stage for stage in stages if stage != MOMENTUM]
     if algorithm in FEW_TO_HEAR:
         chosen = {key: value for key, value in chosen.items() if key != "aggregator"}
     return {**tiny, "algorithm": component, **chosen}

@@ -207,6 +207,12 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
         if self.codec is not None and self.codec.differences:
             remedy = "Use it as downlink; what nodes send up is a difference to the broadcast already."
             raise InputError("codec", "tell rows, not differences to what the receiver holds", "delta", remedy)
+        if self.downlink is not None and self.downlink.adds_up and not self.downlink.differences:
+            remedy = "Write {name: delta, codec: …}, which makes good what it loses by itself."
+            raise InputError("downlink", "suit a model, to which nothing may be added", "error_feedback", remedy)
+        if peers and self.codec is not None and self.codec.adds_up:
+            remedy = "Leave it out, or use choco, which makes good what any codec loses."
+            raise InputError("codec", "suit models, which peers send, and not updates", "error_feedback", remedy)
 
     def _check_clock(self) -> None:
         """What of a clock suits the algorithm."""
@@ -239,6 +245,9 @@ Use at least 11 rows, a smaller f, or a rule that needs fewer.
         if rule.trusted_node is not None:
             required = "suit peers, none of whom all the others trust"
             raise InputError("aggregator", required, name, "Leave it out to mix by W, or use nna, say.")
+        for stage in (stage.component_name() for stage in rule.each() if stage.of_updates):
+            remedy = "Leave it out, use nna or trimmed_mean, say, or an algorithm with a coordinator."
+            raise InputError("aggregator", "be for models, which peers send instead of updates", stage, remedy)
         if last.on_graphs_only and any(isinstance(stage, PreAggregator) and stage.leaves(2) != 2 for stage in before):
             required = f"leave the receiver's own row in its place for {name}"
             given = [stage.component_name() for stage in (*before, last)]

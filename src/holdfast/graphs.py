@@ -48,7 +48,9 @@ def check_graph(
         InputError: it does not, they do not, or a neighbourhood is too small for the rule.
     """
     graph, name = topology.graph(1, nodes, seed), topology.component_name()
-    _check_links(topology, algorithm, topology.weights(graph))
+    _check_stays(topology, algorithm)
+    for round in range(1, (min(rounds, LOOKED_AT) if topology.changes and algorithm.needs else 1) + 1):
+        _check_links(topology, algorithm, topology.weights(topology.graph(round, nodes, seed)))
     if not (_meet(topology, nodes, seed, rounds) if topology.changes else connected(graph)):
         remedy = "Use more edges, or another seed."
         raise InputError("topology", "be connected" + ", over all rounds" * topology.changes, name, remedy)
@@ -56,12 +58,16 @@ def check_graph(
         _check_degrees(topology, algorithm, rule, topology.weights(graph), seed)
 
 
-def _check_links(topology: Topology, algorithm: PeerAlgorithm, W_NN: sparse.csr_array) -> None:
-    """Whether the links of the first round are such as the algorithm needs."""
-    name, given = algorithm.component_name(), topology.component_name()
+def _check_stays(topology: Topology, algorithm: PeerAlgorithm) -> None:
+    """Whether the graph stays the same where the algorithm needs that."""
     if algorithm.stays and topology.changes:
-        required = f"stay the same in all rounds for {name}, whose nodes keep one sum of what their neighbours told"
-        raise InputError("topology", required, given, "Use cycle, say, or dsgd.")
+        required = f"stay the same in all rounds for {algorithm.component_name()}"
+        raise InputError("topology", required, topology.component_name(), "Use cycle, say, or dsgd.")
+
+
+def _check_links(topology: Topology, algorithm: PeerAlgorithm, W_NN: sparse.csr_array) -> None:
+    """Whether the links of a round are such as the algorithm needs."""
+    name, given = algorithm.component_name(), topology.component_name()
     one_way = ((W_NN != 0) != (W_NN != 0).T).nnz
     if algorithm.needs and one_way:
         remedy = "Use cycle, say, or push_sum, which is made for links that lead one way."

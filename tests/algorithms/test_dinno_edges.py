@@ -9,8 +9,8 @@ import torch
 from holdfast.algorithms.decentralised.dinno import DiNNO
 from holdfast.algorithms.decentralised.dinno_edges import DiNNOEdges
 
-from ..tiny import Blobs, play, simulation
-from .peers import EVERYONE, FIELDS, GRAPH, check_exact, starts, zeros
+from ..tiny import Blobs, line, play, simulation
+from .peers import EVERYONE, FIELDS, GRAPH, MIDDLE, TARGETS, check_exact, starts, zeros
 from .test_dinno import EXACT, RHO
 from .test_fedavg import gradient
 
@@ -27,6 +27,15 @@ def test_if_nothing_is_lost_it_is_dinno() -> None:
 @pytest.mark.parametrize("kind", [DROP, {"name": "crash", "node": 2, "at_round": 5, "back_at": 40}])
 def test_has_no_bias_whatever_is_lost(kind: dict[str, Any]) -> None:
     check_exact(DiNNOEdges(**HOW, primal_iterations=1, optimizer=EXACT), 200, atol=1e-4, faults=[kind])
+
+
+@pytest.mark.parametrize("scaling", [1.0, 1.01])
+def test_who_was_away_comes_back_without_a_bang(scaling: float) -> None:
+    crash = {"name": "crash", "node": 2, "at_round": 50, "back_at": 100}
+    algorithm = DiNNOEdges(**{**HOW, "rho_scaling": scaling}, primal_iterations=1, optimizer={"name": "sgd", "lr": 0.2})
+    sim = simulation(algorithm=algorithm, faults=[crash], topology="cycle", **line(*TARGETS))
+    worst = [np.abs(x_ND - MIDDLE).max() for x_ND in play(sim, 102)]
+    assert max(worst[100:]) < 1e-3
 
 
 def test_has_no_bias_on_a_graph_that_changes() -> None:

@@ -158,7 +158,7 @@ def test_robots_that_drive():
     assert (ours.seed, ours.nodes, task.component_name(), task.robots) == (3, 7, "online_density", 7)
     assert (task.scans, task.window_scans, task.validation_scans, task.border_width) == (2430, 800, 500, 30)
     # A window of 800 scans of 500 samples is drawn after 32 batches; a round draws 2.
-    assert task.speed == pytest.approx(2 / 32)
+    assert task.speed == pytest.approx(2 / 32 / 4)
     assert (task.lidar.num_beams, task.lidar.beam_samps, task.lidar.beam_length) == (20, 25, 0.2)
     assert (task.model.hidden, task.model.scale) == ((256, 64, 64, 64), 0.05)
     assert task.paths == tuple(f"floorplan/path{robot}.npy" for robot in range(1, 8))

@@ -41,8 +41,10 @@ def test_a_missing_file_names_itself_and_the_remedies(environment, monkeypatch):
     monkeypatch.delenv("HOLDFAST_DATA", raising=False)
     if environment is not None:
         monkeypatch.setenv("HOLDFAST_DATA", environment)
-    with pytest.raises(InputError, match=r"set/file.bin .*'no folder'.*--data-dir or HOLDFAST_DATA.*download: true"):
+    with pytest.raises(InputError, match=r"set/file.bin .*'no folder'.*--data-dir or HOLDFAST_DATA\.$"):
         find(NAME)
+    with pytest.raises(InputError, match=r"--data-dir or HOLDFAST_DATA, or set download: true"):
+        find(NAME, downloadable=True)
 
 
 @pytest.mark.parametrize("mark", [" ", "*"])

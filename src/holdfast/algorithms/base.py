@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -67,8 +67,12 @@ class ServerAlgorithm(Algorithm):
         "the negative loss, or of how various its samples are, from 0 to 1 (as the trigger svd counts it)",
     )
 
+    counts: ClassVar[bool] = True
+    """Whether the weight that a node states is how many samples it holds, unless `weighting` says otherwise."""
     asks: ClassVar[bool] = False
     """Whether `ask` may want to hear somebody whom the trigger kept silent."""
+    remembers: ClassVar[bool] = False
+    """Whether nodes go on from what they say, and so must say the whole of it."""
 
     def default_trigger(self) -> Trigger | None:
         """The trigger of an experiment that names none, where the algorithm has a condition of its own."""
@@ -80,7 +84,7 @@ class ServerAlgorithm(Algorithm):
         if type(own) is type(trigger) and own != trigger:
             raise InputError("", f"be that of {name} itself, {own!r}", repr(trigger), "Leave trigger out.")
         personal = type(self).personal is not ServerAlgorithm.personal or getattr(self, "keep_local", False)
-        if trigger.trims and (personal or self.says not in (("update",), ("gradient",))):
+        if trigger.trims and (personal or self.remembers or self.says not in (("update",), ("gradient",))):
             required = f"let nodes say all or nothing with {name}, which keeps what it has not said, or says more"
             remedy = "Use divergence, say, or an algorithm such as fedavg without keep_local."
             raise InputError("", required, trigger.component_name(), remedy)
@@ -194,13 +198,25 @@ class PeerAlgorithm(Algorithm):
     """What its derivation asks of the graph: links that lead both ways, also with equal weights; or nothing."""
     stays: ClassVar[bool] = False
     """Whether its derivation asks for the same graph in all rounds."""
+    balanced: ClassVar[bool] = False
+    """Whether sums over all nodes must stay what they are: then no node may be heard one way only, or late."""
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if self.max_staleness and (self.balanced or self.pushes or self.needs):
+            required = f"be 0 with {self.component_name()}, in which what two nodes hear of each other belongs together"
+            raise InputError("max_staleness", required, self.max_staleness, "Leave it out.")
+        return self
 
     def check_trigger(self, trigger: Trigger) -> None:
-        """Refuse what needs a coordinator, and parts of a model, which peers could not mix."""
+        """Refuse what needs a coordinator, parts of a model, which peers could not mix, and silence of some alone."""
         name, needs = self.component_name(), "no plan" if trigger.plans else "no broadcast"
         if trigger.plans or trigger.trims:
             required = f"need {needs} of a coordinator with {name}, which has none"
-            raise InputError("", required, trigger.component_name(), "Use periodic or divergence, say.")
+            raise InputError("", required, trigger.component_name(), "Use periodic, say.")
+        if self.balanced and trigger.may_silence() and not trigger.together:
+            required = f"silence all nodes or none with {name}, in which what two nodes hear of each other must balance"
+            raise InputError("", required, trigger.component_name(), "Use periodic, or an algorithm such as dsgd.")
 
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:
         """The nodes' state before the first round, one row for each: at least ``x``, the (K, D) models."""

@@ -75,6 +75,11 @@ class Codec(Component):
     differences: ClassVar[bool] = False
     """Whether a payload tells the difference to what the receiver holds, instead of the row itself."""
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether what one row has lost is added to the next, so that rows must be increments and not models."""
+        return False
+
     def refuse_differences(self) -> None:
         """Stand inside another codec, which tells rows.
 
@@ -143,6 +148,11 @@ class Chain(Codec):
     """Codecs in order: each encodes the ``values`` that the one before left, such as top-k and then int8."""
 
     stages: tuple[Codec, ...]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the first stage does."""
+        return self.stages[0].adds_up
 
     def fitted(self, shapes: Sequence[tuple[int, ...]]) -> Codec:
         """The chain whose first stage, which alone sees whole rows, fits these shapes."""

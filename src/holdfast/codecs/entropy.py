@@ -72,6 +72,11 @@ class Lossless(Codec):
         """How many bytes a row of that many bytes can become."""
 
     @property
+    def adds_up(self) -> bool:
+        """Whether the codec inside does."""
+        return self._inner.adds_up
+
+    @property
     def _inner(self) -> Codec:
         return self.codec or _Float32()
 

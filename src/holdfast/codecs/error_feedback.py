@@ -54,6 +54,11 @@ class ErrorFeedback(Around):
         default_factory=TopK, description="the codec whose loss is made good, or a list of them"
     )
 
+    @property
+    def adds_up(self) -> bool:
+        """It does."""
+        return True
+
     def encode(self, state: State, x_KD: Tensor, draws: Draws) -> tuple[State, Payload]:
         """The new residual (K, D), and the inner codec's payload of x + e.
 

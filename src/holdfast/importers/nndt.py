@@ -161,12 +161,16 @@ def _lidar(data: MapData) -> Fields:
     return {**found, "beam_length": data.beam_length or data.scan_dist_scale}
 
 
+LOADERS = 4
+"""How many processes load the batches of a robot in turn there, each with a window of its own."""
+
+
 def _window(data: MapData, first: Run) -> Fields:
-    """How many scans a robot has, and how fast it drives: a scan on once it has drawn as many samples as it has."""
+    """How many scans a robot has, and how fast it drives: a scan on once each loader has drawn as many samples."""
     scans = data.num_scans_in_window or 0
     steps = first.algorithm.primal_iterations if isinstance(first.algorithm, Dinno) else 1
     drawn = steps * first.section.train_batch_size
-    return {"window_scans": scans, "speed": drawn / (scans * data.num_beams * data.beam_samps)}
+    return {"window_scans": scans, "speed": drawn / (LOADERS * scans * data.num_beams * data.beam_samps)}
 
 
 def topology(setup: MnistSetup | MapSetup, run: Run) -> Fields:

@@ -134,7 +134,7 @@ class Setup(Settings):
     output_metadir: str | None = Field(None, description="where results go")
     writeout: bool | None = Field(None, description="whether results are written")
     use_cuda: bool | None = Field(None, description="whether to compute on a GPU")
-    seed: int | None = Field(None, ge=0, description="the seed of random draws")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="the seed of random draws")
     individual_training: Individual = Field(Individual(), description="the nodes trained alone")
 
 
@@ -344,7 +344,7 @@ def _run(path: str, entries: object) -> Run:
     section = _checked(Section, path, _mapping(path, entries))
     inner, path = section.optimizer_config, f"{path}.optimizer_config"
     name = inner.get("alg_name")
-    if name not in _ALGORITHMS:
+    if not isinstance(name, str) or name not in _ALGORITHMS:
         raise InputError(f"{path}.alg_name", "be an algorithm", name, nearest(str(name), _ALGORITHMS))
     return Run(section, _checked(_ALGORITHMS[name], path, inner))
 

@@ -160,8 +160,8 @@ def _of_window(setup: MapSetup, config: Config) -> Iterator[str]:
         keys = [path for path in config.given if path.startswith("experiment.graph.")]
         yield f"{', '.join(keys)}: the graph, instead of one that follows the robots."
     yield (
-        "problem.speed: a robot makes its next scan once it has drawn as many samples as its window holds, as there, "
-        "by the batches of the first problem; all variants drive as fast."
+        "problem.speed: a robot makes its next scan once it has drawn four times as many samples as its window holds, "
+        "as there, where four loaders have a window each; by the batches of the first problem, for all variants alike."
     )
     if setup.graph is None:
         yield (

@@ -69,7 +69,7 @@ class Cifar10(Classification):
         if self.subset:
             parts = _subset(find("cifar10-subset/cifar10-subset.npz", data_dir))
         else:
-            parts = _published(find(self.archive, data_dir, self.source if self.download else None))
+            parts = _published(find(self.archive, data_dir, self.source if self.download else None, True))
         train, test = (_samples(*parts[part]) for part in ("train", "test"))
         return Task(
             model=partial(self.model.build, (3, 32, 32), 10), train=train, test=test, loss=self.per_sample, classes=10

@@ -56,13 +56,14 @@ fetch it anew.
     return InputError(str(path), required, given, "The file is damaged or another one: fetch it anew.")
 
 
-def find(name: str, data_dir: Path | None = None, source: Source | None = None) -> Path:
+def find(name: str, data_dir: Path | None = None, source: Source | None = None, downloadable: bool = False) -> Path:
     """Where a file of a data set lies, after checking its digest where that is known.
 
     Args:
         name: the file relative to the data folder, with forward slashes.
         data_dir: the data folder that the user named, if any; else the environment's HOLDFAST_DATA.
         source: where to download a file that is not there, into pooch's cache; ``None`` downloads nothing.
+        downloadable: whether the problem would download it, if told to.
 
     Raises:
         InputError: the file is missing, its digest is not the one listed, or the download failed.
@@ -70,16 +71,17 @@ def find(name: str, data_dir: Path | None = None, source: Source | None = None) 
     Example:
         >>> find("mnist/none-such.gz", Path("no-such-folder"))
         Traceback (most recent call last):
-        holdfast.errors.InputError: mnist/none-such.gz must be in the data folder, but 'no-such-folder' was \
-given. Name the folder with --data-dir or HOLDFAST_DATA, or set download: true for the problem.
+        holdfast.errors.InputError: mnist/none-such.gz must be in the data folder, but 'no-such-folder, \
+which lacks it' was given. Name the folder with --data-dir or HOLDFAST_DATA.
     """
     folder = data_dir if data_dir is not None else os.environ.get("HOLDFAST_DATA")
     if folder and (Path(folder) / name).is_file():
         return _as_listed(Path(folder), name)
     if source is not None:
         return _downloaded(name, source)
-    remedy = "Name the folder with --data-dir or HOLDFAST_DATA, or set download: true for the problem."
-    raise InputError(name, "be in the data folder", str(folder) if folder else "no folder", remedy)
+    remedy = "Name the folder with --data-dir or HOLDFAST_DATA"
+    remedy += ", or set download: true for the problem." if downloadable else "."
+    raise InputError(name, "be in the data folder", f"{folder}, which lacks it" if folder else "no folder", remedy)
 
 
 def _as_listed(folder: Path, name: str) -> Path:

@@ -80,4 +80,4 @@ class Mnist(Classification):
         return torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64))
 
     def _find(self, file: str, data_dir: Path | None) -> Path:
-        return find(f"{self.folder}/{file}", data_dir, self.sources[file] if self.download else None)
+        return find(f"{self.folder}/{file}", data_dir, self.sources[file] if self.download else None, True)

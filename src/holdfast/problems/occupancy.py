@@ -97,7 +97,7 @@ class Occupancy(Classification):
 
     def _read(self, name: str, data_dir: Path | None) -> FloatArray:
         """(S, 6) the features and the target of one file."""
-        path = find(f"occupancy/{name}", data_dir, self.sources[name] if self.download else None)
+        path = find(f"occupancy/{name}", data_dir, self.sources[name] if self.download else None, True)
         size = path.stat().st_size
         if size > _MOST_BYTES:
             raise damaged(path, f"be of at most {_MOST_BYTES} bytes", size)

@@ -65,7 +65,7 @@ class YearPredictionMsd(Problem):
 
     def load(self, data_dir: Path | None = None) -> Task:
         """The task, with its data in memory."""
-        path = find(f"year-prediction-msd/{_FILE}", data_dir, self.source if self.download else None)
+        path = find(f"year-prediction-msd/{_FILE}", data_dir, self.source if self.download else None, True)
         _check_size(path)
         train, test = _read(path, 0, self.rows or _TRAIN), _read(path, _TRAIN, _TEST)
         mean, std = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)

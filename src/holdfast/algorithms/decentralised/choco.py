@@ -28,7 +28,8 @@ class Choco(GradientStep, PeerAlgorithm):
     with x̂ = x⁰ at first. What Q loses is in the next difference, so that any codec does, biased or not, if γ is small
     enough. Without a codec and with γ = 1 it is `dsgd` that adapts before it combines. Of the neighbours' copies a node
     keeps only the sum over j, one row whatever its degree: the graph must not change, and a difference that a link
-    loses is lost for good, for both of its ends alike.
+    loses is lost for good. If the link loses it both ways that costs accuracy; if one way, the sum of the pulls is no
+    longer 0, and the common model may run away.
 
     Source: Koloskova, Stich & Jaggi 2019, "Decentralized Stochastic Optimization and Gossip Algorithms with Compressed
     Communication", Algorithm 2, in the form of its Algorithm 6, which needs little memory.
@@ -40,6 +41,7 @@ class Choco(GradientStep, PeerAlgorithm):
 
     says: ClassVar[tuple[str, ...]] = ("difference",)
     stays: ClassVar[bool] = True
+    balanced: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate η")
     gamma: float = Field(

@@ -52,6 +52,7 @@ class DiNNO(GradientStep, PeerAlgorithm):
     """
 
     needs: ClassVar[Links] = "both ways"
+    balanced: ClassVar[bool] = True
 
     rho: float = Field(0.5, gt=0, description="the first ρ, the penalty on the links' disagreement")
     rho_scaling: float = Field(1.0003, ge=1, description="s, what ρ is multiplied with in every round")

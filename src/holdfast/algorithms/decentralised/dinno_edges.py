@@ -13,7 +13,7 @@ from holdfast.cohort import Cohort
 from holdfast.inbox import PeerInbox
 from holdfast.layout import Layout
 from holdfast.message import Message
-from holdfast.types import State
+from holdfast.types import FloatArray, IntArray, State
 
 __all__ = ["DiNNOEdges"]
 
@@ -26,7 +26,8 @@ class DiNNOEdges(DiNNO):
 
     .. math:: \lambda_{ij} \leftarrow \sigma_i - \sigma_j, \qquad p_i = \sum_j \lambda_{ij}
 
-    and stays as it is when j is not heard. Both ends of a link agree, λ_ij = -λ_ji, as soon as it has delivered both
+    and stays as it is when j is not heard. Who was away for some rounds makes up for them, as its model stayed where it
+    was. Both ends of a link agree, λ_ij = -λ_ji, as soon as it has delivered both
     ways, and the error until then does not add up. If nothing is ever lost this is `dinno` on a fixed graph. On a graph
     that changes, a link that comes back stands for the rounds in which it was away as well.
 
@@ -44,6 +45,7 @@ class DiNNOEdges(DiNNO):
     """
 
     says: ClassVar[tuple[str, ...]] = ("x", "sum")
+    balanced: ClassVar[bool] = False
 
     def widths(self, layout: Layout) -> dict[str, int]:
         """Only parameters have duals."""
@@ -56,15 +58,25 @@ class DiNNOEdges(DiNNO):
         return {
             **state,
             "sum": zero_KP,
+            "round": torch.zeros(len(x_KD), dtype=torch.int64, device=x_KD.device),
             "duals": zero_KP.new_zeros(len(x_KD), len(cohort.data.shards), zero_KP.shape[1]),
         }
 
     def local(self, node: State, cohort: Cohort) -> tuple[State, Message]:
         """Say where the round starts, and the sum up to there."""
         x_KD = node["x"]
-        sum_KP = node["sum"] + self.penalty(cohort) * x_KD[:, : node["sum"].shape[1]]
-        said = {"x": x_KD, "sum": sum_KP}
-        return {**node, "sum": sum_KP}, Message(said, cohort.samples(), node["loss"])
+        # Who was away adds what the others have added meanwhile, or its sum would lag by a multiple of the model.
+        added_K = self._total(cohort.round) - self._total(node["round"].cpu().numpy())
+        added_K1 = torch.from_numpy(added_K).to(x_KD).unsqueeze(1)
+        sum_KP = node["sum"] + added_K1 * x_KD[:, : node["sum"].shape[1]]
+        known = {**node, "sum": sum_KP, "round": torch.full_like(node["round"], cohort.round)}
+        return known, Message({"x": x_KD, "sum": sum_KP}, cohort.samples(), node["loss"])
+
+    def _total(self, rounds: IntArray | int) -> FloatArray:
+        """Σρ_k over so many rounds."""
+        s = self.rho_scaling
+        grown = rounds if s == 1 else s / (s - 1) * np.expm1(np.log(s) * rounds)
+        return np.asarray(self.rho * grown, dtype=np.float64)
 
     def merge(self, node: State, inbox: PeerInbox, cohort: Cohort) -> State:
         """The duals of the links that delivered, and then the primal problem."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from holdfast.algorithms.base import PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
+from holdfast.errors import InputError
 from holdfast.inbox import PeerInbox
 from holdfast.message import Message
 from holdfast.types import State
@@ -38,6 +39,13 @@ class DSGD(GradientStep, PeerAlgorithm):
     order: Literal["combine_then_adapt", "adapt_then_combine"] = Field(
         "combine_then_adapt", description="whether a node mixes before or after its gradient step"
     )
+
+    @model_validator(mode="after")
+    def _stays_positive(self) -> Self:
+        if self.mu * self.lr > 1:
+            required = f"be at most 1/lr = {1 / self.lr:g}, or the learning rate would turn negative"
+            raise InputError("mu", required, self.mu, "Lower it.")
+        return self
 
     def start_nodes(self, x_KD: Tensor, cohort: Cohort) -> State:
         """The models, the steps to come and the learning rates."""

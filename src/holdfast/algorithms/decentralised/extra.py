@@ -28,7 +28,8 @@ class EXTRA(GradientStep, PeerAlgorithm):
 
     which is, summed up, :math:`x^{k+1} = W x^k - \alpha \nabla f(x^k) + c^k` with
     :math:`c^{k+1} = c^k + (W x^k - x^k) / 2` and c⁰ = 0; this is what is computed. With full gradients every node comes
-    to the minimum of the mean loss.
+    to the minimum of the mean loss. Links must deliver both ways or not at all: a c_i that one end alone has changed
+    stays wrong.
 
     Source: Shi, Ling, Wu & Yin 2015, "EXTRA: An Exact First-Order Algorithm for Decentralized Consensus Optimization",
     Algorithm 1.
@@ -39,6 +40,8 @@ class EXTRA(GradientStep, PeerAlgorithm):
     """
 
     needs: ClassVar[Links] = "equal weights"
+    stays: ClassVar[bool] = True
+    balanced: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate α")
 

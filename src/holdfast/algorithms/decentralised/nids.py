@@ -28,7 +28,7 @@ class NIDS(GradientStep, PeerAlgorithm):
 
     What stands in the brackets is :math:`z^k = x^k - \alpha g^k + c^k` with :math:`c^{k+1} = c^k + (W z^k - z^k) / 2`
     and c⁰ = 0; this is what is computed, and z is what nodes send. With full gradients every node comes to the minimum
-    of the mean loss.
+    of the mean loss. Links must deliver both ways or not at all: a c_i that one end alone has changed stays wrong.
 
     Source: Li, Shi & Yan 2019, "A Decentralized Proximal-Gradient Method with Network Independent Step-Sizes and
     Separated Convergence Rates", Algorithm 1 without the proximal term; Tang et al. 2018, "D²", Algorithm 1, which
@@ -40,6 +40,8 @@ class NIDS(GradientStep, PeerAlgorithm):
     """
 
     needs: ClassVar[Links] = "equal weights"
+    stays: ClassVar[bool] = True
+    balanced: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate α")
 

@@ -41,6 +41,7 @@ class ProxPDA(GradientStep, PeerAlgorithm):
     """
 
     needs: ClassVar[Links] = "both ways"
+    balanced: ClassVar[bool] = True
 
     beta: float = Field(1.0, gt=0, description="β, the penalty on the links' disagreement")
 

@@ -6,14 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from scipy import sparse
 from torch import Tensor
 
 from holdfast.algorithms.base import PeerAlgorithm
 from holdfast.algorithms.decentralised.steps import GradientStep
 from holdfast.cohort import Cohort
-from holdfast.errors import InputError
 from holdfast.inbox import PeerInbox
 from holdfast.layout import Layout
 from holdfast.message import Message
@@ -51,13 +50,6 @@ class PushSum(GradientStep, PeerAlgorithm):
     pushes: ClassVar[bool] = True
 
     lr: float = Field(0.1, gt=0, description="the learning rate α")
-
-    @model_validator(mode="after")
-    def _in_time(self) -> PushSum:
-        if self.max_staleness:
-            remedy = "Leave it out: what is late stays with its sender."
-            raise InputError("max_staleness", "be 0 with push_sum", self.max_staleness, remedy)
-        return self
 
     def widths(self, layout: Layout) -> dict[str, int]:
         """The weight is one number."""

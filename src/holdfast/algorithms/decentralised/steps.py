@@ -38,10 +38,12 @@ class Tracking(GradientStep, PeerAlgorithm):
     r"""Gradient tracking: beside its model each node has a y_i that follows the mean gradient of all nodes.
 
     :math:`y_i = \tilde y_i + v_i - v_i^-`, where v_i is the node's gradient, :math:`v_i^-` that of its last round, and
-    :math:`\tilde y_i` what became of the last y when it was mixed. So the mean of the y is the mean of the v.
+    :math:`\tilde y_i` what became of the last y when it was mixed. So the mean of the y is the mean of the v,
+    as long as mixing keeps the mean: a row that a link loses one way shifts it.
     """
 
     says: ClassVar[tuple[str, ...]] = ("x", "y")
+    balanced: ClassVar[bool] = True
 
     def widths(self, layout: Layout) -> dict[str, int]:
         """Only parameters have a gradient to follow."""
