@@ -334,6 +334,7 @@ def test_evaluation_is_the_mean_over_all_samples(
     name: str, split: str, chunk: int, engine: type[Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(module, "LEAST_JUDGED", 2)
     model = network(name)
     k = cohort(samples(SIZES), model, engine, chunk)
     x_KD = rows(k, model)
@@ -351,6 +352,18 @@ def test_evaluation_is_the_mean_over_all_samples(
         assert float(found["accuracy"][row]) == pytest.approx(right / len(inputs), abs=1e-6)
 
 
+def test_evaluation_takes_fewer_samples_at_a_time_of_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What passes through the network at once is as much for a hundred rows as for one."""
+    model = network("mlp")
+    k = cohort(samples(SIZES), model, StackedEngine, chunk=100)
+    seen, outputs = list[int](), k.engine.outputs
+    monkeypatch.setattr(module, "EVALUATION_BATCH", 60)
+    monkeypatch.setattr(module, "LEAST_JUDGED", 2)
+    monkeypatch.setattr(k.engine, "outputs", lambda views, x: (seen.append(len(x)), outputs(views, x))[1])
+    k.evaluate(rows(k, model))
+    assert max(seen) == 60 // len(k)
+
+
 @engines
 def test_evaluation_takes_any_number_of_rows(engine: type[Engine]) -> None:
     k = cohort(samples(SIZES), network("mlp"), engine, chunk=2)
@@ -364,6 +377,7 @@ def test_evaluation_takes_any_number_of_rows(engine: type[Engine]) -> None:
 @engines
 def test_any_samples_are_judged_by_any_metric(engine: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVALUATION_BATCH", 2)
+    monkeypatch.setattr(module, "LEAST_JUDGED", 2)
     model, source = network("mlp"), torch.Generator().manual_seed(4)
     k = cohort(samples(SIZES), model, engine, chunk=2)
     x_KD = rows(k, model)
@@ -377,6 +391,7 @@ def test_any_samples_are_judged_by_any_metric(engine: type[Engine], monkeypatch:
 @engines
 def test_evaluate_local_judges_on_each_nodes_own_samples(engine: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVALUATION_BATCH", 5)
+    monkeypatch.setattr(module, "LEAST_JUDGED", 2)
     model = network("mlp")
     k = cohort(samples(SIZES), model, engine, nodes=[3, 0])
     x_KD = rows(k, model)

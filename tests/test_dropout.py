@@ -40,8 +40,29 @@ def test_keys_and_layers_have_masks_of_their_own() -> None:
 
 
 def test_the_first_samples_are_masked_alike_in_a_wider_batch() -> None:
-    layer = AddressedDropout(0.5, key=3)
-    assert torch.equal(layer(torch.ones(9, 2, 3))[:4], layer(torch.ones(4, 2, 3)))
+    wide, narrow = (AddressedDropout(0.5, key=3)(torch.ones(samples, 2, 3)) for samples in (9, 4))
+    assert torch.equal(wide[:4], narrow)
+
+
+class Twice(nn.Module):
+    """A network that uses one layer for two things."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.drop(x), self.drop(x)])
+
+
+def test_two_uses_of_a_layer_have_masks_of_their_own_the_same_in_every_pass() -> None:
+    model = Twice()
+    address_dropout(model)
+    first, again = model(torch.ones(4000)), model(torch.ones(4000))
+    assert torch.equal(first, again)
+    assert abs(float((first[0] == first[1]).float().mean()) - 0.5) < 0.05
+    alone = AddressedDropout(0.5, layer=1)
+    assert torch.equal(alone(torch.ones(4000)), first[0])
 
 
 def test_vmap_is_a_loop() -> None:

@@ -140,6 +140,9 @@ def test_a_mistake_is_named_with_its_remedy() -> None:
         ({"name": "sgd", "momentum": -1}, "optimizer", "momentum"),
         ({"name": "sgd", "momentum": "much"}, "optimizer", "str"),
         ({"name": "adam", "betas": [0.9]}, "optimizer", "range"),
+        ({"name": "adam", "betas": [0.9, 0.99, 0.9]}, "optimizer", "too many values"),
+        ({"name": "sgd", "momentum": 0.9, "dampening": "x"}, "optimizer", "str"),
+        ({"name": "sgd", "weight_decay": float("nan")}, "optimizer", "no finite number"),
         ({"name": "sgd", "nesterov": True}, "optimizer", "Nesterov"),
     ]:
         with pytest.raises(InputError) as caught:

@@ -296,8 +296,9 @@ class Cohort:
         """(metric, first row, (C, B) values) for each block of rows and samples."""
         for rows in self._chunks(np.arange(len(x_KD))):
             views = self.engine.layout.views(x_KD[rows])
-            for start in range(0, len(inputs), EVALUATION_BATCH):
-                there = slice(start, start + EVALUATION_BATCH)
+            step = max(LEAST_JUDGED, EVALUATION_BATCH // len(x_KD[rows]))
+            for start in range(0, len(inputs), step):
+                there = slice(start, start + step)
                 outputs = self.engine.outputs(views, inputs[there])
                 for name, metric in metrics.items():
                     values = torch.stack([_per_row(metric(answer, targets[there])) for answer in outputs])

@@ -54,7 +54,7 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
     schedule: Schedule | None = Field(None, description="how the learning rate changes; it stays without one")
 
     def examine(self) -> None:
-        """Try it on one number.
+        """Try two steps on one number.
 
         Raises:
             InputError: there is no such optimiser, or it refuses its arguments.
@@ -68,8 +68,10 @@ Known: amsgrad, betas, eps, lr, maximize, weight_decay.
             if key not in known:
                 raise InputError(key, f"be an argument of {cls.__name__}", value, nearest(key, known))
         try:
-            self.over([torch.zeros(1)])
-        except (ValueError, TypeError, IndexError) as error:
+            memory, x = self.step({}, torch.ones(1), torch.ones(1))
+            if not self.step(memory, x, torch.ones(1))[1].isfinite().all():
+                raise ValueError("a step gives no finite number")
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise InputError("", f"be accepted by {cls.__name__}", self.arguments(), f"{error}.") from error
 
     def arguments(self) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class Draws:
 
     Args:
         seed: the experiment's seed.
-        purpose: what the numbers are for; two purposes never share a number.
+        purpose: what the numbers are for; two purposes, nodes or rounds share a stream with a probability of 2⁻³²,
+            the bits of a seed that torch's generator takes.
         nodes_K: the nodes, one a row.
         round: the round.
 

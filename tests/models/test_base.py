@@ -25,6 +25,10 @@ class Mine(nn.Module):
     def forward(self, x):
         return self.layers(x)
 
+class Named(Mine):
+    def __init__(self, name="me"):
+        super().__init__()
+
 class NotOne:
     pass
 """
@@ -64,5 +68,7 @@ def test_mistakes_name_the_argument(folder: Path) -> None:
         build(Model, {"name": "plain_mine:Mine", "widht": 4})
     with pytest.raises(InputError, match="too deep"):
         build(Model, {"name": "plain_mine:Mine", "depth": 3}).build((1, 8, 8), 10)
+    with pytest.raises(InputError, match=r"that every model has itself, but 'name of Named' was given"):
+        build(Model, "plain_mine:Named")
     with pytest.raises(InputError, match="Derive NotOne"):
         build(Model, "plain_mine:NotOne")

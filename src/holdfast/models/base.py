@@ -74,6 +74,9 @@ def _adopted(network: Any) -> type[_Adopted]:
     named = [
         p for p in inspect.signature(network).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
+    for name in (p.name for p in named if p.name == "name" or hasattr(_Adopted, p.name)):
+        required, remedy = "have no argument that every model has itself", "Rename it, or write a Model of your own."
+        raise InputError("model", required, f"{name} of {network.__qualname__}", remedy)
     fields: dict[str, Any] = {p.name: (Any, ... if p.default is p.empty else p.default) for p in named}
     made = create_model(network.__qualname__, __base__=_Adopted, __module__=network.__module__, **fields)
     made.network = network
